@@ -1,0 +1,76 @@
+package paybell
+
+import "time"
+
+// Delivery is one notification to be brought to one webhook. The webhook and
+// the number name it. While it is pending it is a row in the store; whoever
+// holds it in memory holds a copy.
+type Delivery struct {
+	WebhookID      string
+	Number         int64 // gapless per webhook, from 1
+	NotificationID string
+	InvoiceID      string // with the webhook, the lane it waits in
+	ClientID       string
+	Origin         string // the endpoint
+	URL            string // of the webhook, as registered
+	State          DeliveryState
+	Attempts       int       // all that were made
+	DueAt          time.Time // of the next attempt; zero while another delivery is ahead in the lane
+	CreatedAt      time.Time
+	Previous       int64 // number of the delivery ahead in the lane when this was made; 0: none was pending
+	Epoch          int64 // of the store: changes when a backup is restored
+	Body           []byte
+}
+
+// DeliveryState says what is still to be done.
+type DeliveryState string
+
+const (
+	DeliveryPending DeliveryState = "pending"
+	Delivered       DeliveryState = "delivered"
+	Exhausted       DeliveryState = "exhausted" // the schedule is over; can be resent
+	Held            DeliveryState = "held"      // the webhook is paused or disabled
+)
+
+// Attempt is one HTTP request made for a delivery, and what came back.
+type Attempt struct {
+	WebhookID string
+	Number    int64 // of the delivery
+	N         int   // 1 for the first
+	StartedAt time.Time
+	Duration  time.Duration
+	Status    int    // HTTP status; 0 when no answer came
+	Answer    string // at most MaxAnswer bytes of the answer's body, as text
+	Failure   string // why it does not count as delivered; empty when it does
+}
+
+// MaxAnswer is how much of a receiver's answer is kept, in bytes.
+const MaxAnswer = 16 << 10
+
+// RetrySchedule is the pauses after each failed attempt, 71 h 42 min 35 s in
+// all. After the last of them the delivery is exhausted.
+var RetrySchedule = []time.Duration{
+	5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute, 30 * time.Minute,
+	time.Hour, 2 * time.Hour, 4 * time.Hour,
+	8 * time.Hour, 8 * time.Hour, 8 * time.Hour, 8 * time.Hour,
+	8 * time.Hour, 8 * time.Hour, 8 * time.Hour, 8 * time.Hour,
+}
+
+// Next is the delivery after attempt a. jitter is in thousandths, 0 to 999: it
+// stretches a pause by at most a fifth, so that what failed together does not
+// come back together.
+func (d Delivery) Next(a Attempt, jitter int) Delivery {
+	d.Attempts = a.N
+	d.DueAt = time.Time{}
+	switch {
+	case a.Failure == "":
+		d.State = Delivered
+	case a.N > len(RetrySchedule):
+		d.State = Exhausted
+	default:
+		pause := RetrySchedule[a.N-1]
+		pause += pause / 5000 * time.Duration(jitter)
+		d.DueAt = a.StartedAt.Add(a.Duration + pause)
+	}
+	return d
+}

@@ -1,0 +1,77 @@
+package paybell
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// Transfer is one output or log seen on a chain that pays an address of ours.
+// Network, TxID, Index and Asset name it; everything else is what the chain
+// says about it now.
+type Transfer struct {
+	Network string `json:"network"`
+	TxID    string `json:"txId"`
+	Index   int    `json:"index"`
+	Asset   string `json:"asset"` // currency id
+	Address string `json:"address"`
+	Amount  Units  `json:"amount"`
+
+	Status        TransferStatus `json:"status"`
+	Confirmations int            `json:"confirmations"`     // 0 unless mined; chains stop counting once Settled
+	Reorged       bool           `json:"reorged,omitempty"` // its block was taken back and it was not mined again
+
+	// Set by the watcher when it first records the transfer.
+	PaymentID string    `json:"paymentId"`
+	SeenAt    time.Time `json:"seenAt"`
+	// AbsentAt is the last moment at which the whole chain was looked at and the
+	// transfer was not there: it is certainly not older. Whether money is late is
+	// judged by it, so that an outage of the node makes nobody late.
+	AbsentAt time.Time `json:"absentAt"`
+}
+
+// TransferStatus says where a transfer is.
+type TransferStatus string
+
+const (
+	Mempool  TransferStatus = "mempool"  // seen, in no block
+	Mined    TransferStatus = "mined"    // in the best chain
+	Replaced TransferStatus = "replaced" // its inputs were spent by another transaction
+	Dropped  TransferStatus = "dropped"  // no node holds it any more; it may come back
+)
+
+// Batch is what one look at a chain brought: every transfer that is new or not
+// what it was, whole, as it is now, and the cursor to look from next time. The
+// cursor is opaque to everybody but the chain that made it.
+type Batch struct {
+	Cursor    string
+	Transfers []Transfer
+}
+
+// Standing reports whether the money is there as far as anybody can see.
+func (t Transfer) Standing() bool { return t.Status == Mempool || t.Status == Mined }
+
+// compareTransfers orders transfers by name, so that a set has one order.
+func compareTransfers(a, b Transfer) int {
+	return cmp.Or(
+		cmp.Compare(a.Network, b.Network), cmp.Compare(a.TxID, b.TxID),
+		cmp.Compare(a.Index, b.Index), cmp.Compare(a.Asset, b.Asset))
+}
+
+// sameTransfer reports whether a and b name one transfer.
+func sameTransfer(a, b Transfer) bool { return compareTransfers(a, b) == 0 }
+
+// transferSet is the given transfers in order, each once; of a transfer given
+// twice the later one in the slice counts.
+func transferSet(in []Transfer) []Transfer {
+	set := make([]Transfer, 0, len(in))
+	for _, t := range in {
+		i, found := slices.BinarySearchFunc(set, t, compareTransfers)
+		if found {
+			set[i] = t
+		} else {
+			set = slices.Insert(set, i, t)
+		}
+	}
+	return set
+}
