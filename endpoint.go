@@ -226,13 +226,10 @@ func allowsLoopback(allow []netip.Prefix) bool {
 // 127.1, 0x7f000001 and 2130706433 are all 127.0.0.1 to the C library.
 func endsInNumber(host string) bool {
 	last := host[strings.LastIndexByte(host, '.')+1:]
-	digits := "0123456789"
 	if hexDigits, ok := strings.CutPrefix(last, "0x"); ok {
-		last, digits = hexDigits, "0123456789abcdef"
-	} else if last == "" {
-		return false
+		return strings.Trim(hexDigits, "0123456789abcdef") == ""
 	}
-	return strings.Trim(last, digits) == ""
+	return last != "" && strings.Trim(last, "0123456789") == ""
 }
 
 func checkIPv4Literal(host string, allow []netip.Prefix) error {

@@ -173,3 +173,16 @@ func (c Currency) Minor(amount decimal.Decimal) decimal.Decimal { return amount.
 
 // Format writes amount with all decimals of c: 10.00, 0.50000000.
 func (c Currency) Format(amount decimal.Decimal) string { return amount.StringFixed(c.Decimals) }
+
+// Share is u times basis points over 10,000, rounded down.
+func (u Units) Share(basisPoints int) Units {
+	var z uint256.Int
+	if basisPoints <= 0 {
+		return Units{}
+	}
+	_, overflow := z.MulDivOverflow(&u.n, uint256.NewInt(uint64(basisPoints)), uint256.NewInt(10_000))
+	if overflow {
+		z.SetAllOne()
+	}
+	return Units{z}
+}

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
-	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -38,7 +37,7 @@ const (
 // they are the CoinPayments key, behind "whsec_" the Standard Webhooks secret.
 func NewClientSecret() string {
 	var key [32]byte
-	rand.Read(key[:]) // never fails: crypto/rand ends the process instead
+	_, _ = rand.Read(key[:]) // never fails: crypto/rand ends the process instead
 	return base64.StdEncoding.EncodeToString(key[:])
 }
 
@@ -54,7 +53,7 @@ func NewClientSecret() string {
 func SignRequest(secret, method, url, clientID, timestamp string, body []byte) string {
 	mac := hmac.New(sha256.New, []byte(secret))
 	for _, part := range []string{byteOrderMark, method, url, clientID, timestamp} {
-		io.WriteString(mac, part)
+		mac.Write([]byte(part))
 	}
 	mac.Write(body)
 	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
@@ -71,7 +70,7 @@ func StandardSignature(secret, id string, timestamp int64, body []byte) string {
 		return ""
 	}
 	mac := hmac.New(sha256.New, key)
-	io.WriteString(mac, id+"."+strconv.FormatInt(timestamp, 10)+".")
+	mac.Write([]byte(id + "." + strconv.FormatInt(timestamp, 10) + "."))
 	mac.Write(body)
 	return "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }

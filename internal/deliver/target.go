@@ -1,0 +1,56 @@
+package deliver
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/paybell/paybell"
+	"github.com/paybell/paybell/internal/store"
+)
+
+// freshTarget is where a webhook rings, read again when it is older than
+// targetAge: a change counts within a second.
+type freshTarget struct {
+	mu sync.Mutex
+	at time.Time
+	to target
+}
+
+// target reads where d goes now and what signs it.
+func (d *Dispatcher) target(del paybell.Delivery) (target, error) {
+	v, _ := d.targets.LoadOrStore(del.WebhookID, &freshTarget{})
+	f := v.(*freshTarget)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if time.Since(f.at) < targetAge {
+		return f.to, nil
+	}
+	to, err := store.View(context.WithoutCancel(d.running), d.db, func(tx *store.Tx) (to target, err error) {
+		if to.url, to.active, err = tx.ActiveURL(del.WebhookID); err != nil || !to.active {
+			return to, err
+		}
+		to.secrets, err = tx.Secrets(del.ClientID)
+		to.active = len(to.secrets) > 0
+		return to, err
+	})
+	if err == nil {
+		f.to, f.at = to, time.Now()
+	}
+	return to, err
+}
+
+// forgetTargets drops what was not used for a while: webhooks given with an
+// invoice are many, and soon silent.
+func (d *Dispatcher) forgetTargets() {
+	d.targets.Range(func(id, v any) bool {
+		f := v.(*freshTarget)
+		if f.mu.TryLock() {
+			if time.Since(f.at) > time.Minute {
+				d.targets.Delete(id)
+			}
+			f.mu.Unlock()
+		}
+		return true
+	})
+}

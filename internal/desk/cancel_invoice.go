@@ -1,0 +1,36 @@
+package desk
+
+import (
+	"context"
+
+	"github.com/paybell/paybell"
+	"github.com/paybell/paybell/internal/store"
+)
+
+// CancelInvoice cancels one of the client's own invoices. Twice is fine; while
+// counted money stands it is a Conflict.
+func (d *Desk) CancelInvoice(ctx context.Context, a Actor, id string) error {
+	return d.command(ctx, a, id, paybell.Cancel{})
+}
+
+// AcceptInvoice takes the money that stands as enough.
+func (d *Desk) AcceptInvoice(ctx context.Context, a Actor, id string) error {
+	return d.command(ctx, a, id, paybell.Accept{})
+}
+
+func (d *Desk) command(ctx context.Context, a Actor, id string, c paybell.Command) error {
+	if err := a.may(paybell.CancelInvoice); err != nil {
+		return err
+	}
+	return store.Do(ctx, d.DB, func(tx *store.Tx) error {
+		inv, err := a.ownInvoice(tx, id)
+		if err != nil {
+			return err
+		}
+		changes, err := inv.Next(paybell.Input{Do: c}, now())
+		if err != nil {
+			return err
+		}
+		return tx.Apply(changes...)
+	})
+}

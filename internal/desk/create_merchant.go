@@ -1,0 +1,21 @@
+package desk
+
+import (
+	"context"
+
+	"github.com/paybell/paybell"
+	"github.com/paybell/paybell/internal/store"
+)
+
+// CreateMerchant makes a main account.
+func (d *Desk) CreateMerchant(ctx context.Context, name, email string) (paybell.Merchant, error) {
+	at := now()
+	m := paybell.Merchant{ID: paybell.NewUUID(at), Name: name, Email: email, CreatedAt: at}
+	if name == "" {
+		return m, paybell.InvalidField("name", "give the merchant a name")
+	}
+	if err := text("name", name, 127); err != nil {
+		return m, err
+	}
+	return m, store.Do(ctx, d.DB, func(tx *store.Tx) error { return tx.CreateMerchant(m) })
+}

@@ -1,0 +1,20 @@
+package desk
+
+import (
+	"context"
+
+	"github.com/paybell/paybell"
+	"github.com/paybell/paybell/internal/store"
+)
+
+// ListInvoices reads a page of the merchant's invoices, newest first.
+func (d *Desk) ListInvoices(ctx context.Context, a Actor, f store.InvoiceFilter) ([]paybell.Invoice, error) {
+	if err := a.may(paybell.ListInvoices); err != nil {
+		return nil, err
+	}
+	if f.Limit < 1 || f.Limit > 100 {
+		return nil, paybell.InvalidField("limit", "must be 1 to 100")
+	}
+	f.MerchantID = a.MerchantID
+	return store.View(ctx, d.DB, func(tx *store.Tx) ([]paybell.Invoice, error) { return tx.Invoices(f) })
+}

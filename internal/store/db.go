@@ -1,0 +1,267 @@
+// Package store keeps everything Paybell knows, in SQLite or PostgreSQL. SQL is
+// written once, in the common subset of both; what must differ is in dialect.
+//
+// Nothing can be asked outside a transaction: only *Tx has query methods, and
+// only Update and View hand one out. A body may run more than once, and must
+// touch nothing but its Tx. What Update has returned without an error is on
+// disk; when it returns an error, nothing of it was written.
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/paybell/paybell"
+)
+
+// DB is an open store. It is safe for use by many goroutines.
+type DB struct {
+	dialect dialect
+	keys    *Keyring
+	pool    *sql.DB // SQLite: readers only
+	epoch   int64
+
+	// SQLite only: one writer, which commits many bodies at once.
+	writeDB *sql.DB
+	queue   chan *job
+	writing sync.WaitGroup
+	stop    chan struct{}
+
+	prepared sync.Map // query -> *sql.Stmt on pool
+
+	onCommit func([]paybell.Delivery)
+}
+
+// QueueSize is how many bodies may wait for the writer; one more is refused
+// with Unavailable.
+const QueueSize = 2048
+
+// Options say how to open a store.
+type Options struct {
+	Keys *Keyring
+	// Migrate brings an older schema up to date (SQLite is copied first). Without
+	// it, a store with another schema is refused: only the server migrates.
+	Migrate bool
+	Log     *slog.Logger
+}
+
+// OpenSQLite opens the store in a data directory, which must exist.
+func OpenSQLite(ctx context.Context, dir string, opt Options) (*DB, error) {
+	path := filepath.Join(dir, "paybell.db")
+	fresh := false
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		fresh = true
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) // before SQLite makes it readable for all
+		if err != nil {
+			return nil, fmt.Errorf("make the database: %w", err)
+		}
+		if err := f.Close(); err != nil {
+			return nil, err
+		}
+	}
+	const pragmas = "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(ON)&_pragma=temp_store(MEMORY)&_pragma=cache_size(-32000)"
+	writeDB, err := sql.Open("sqlite", "file:"+path+pragmas)
+	if err != nil {
+		return nil, err
+	}
+	writeDB.SetMaxOpenConns(1)
+	db := &DB{dialect: sqliteDialect, keys: opt.Keys, writeDB: writeDB, queue: make(chan *job, QueueSize), stop: make(chan struct{})}
+	if err := db.prepare(ctx, writeDB, path, fresh, opt); err != nil {
+		return nil, errors.Join(err, writeDB.Close())
+	}
+	if db.pool, err = sql.Open("sqlite", "file:"+path+pragmas+"&_pragma=query_only(ON)"); err != nil {
+		return nil, errors.Join(err, writeDB.Close())
+	}
+	db.pool.SetMaxOpenConns(max(4, runtime.NumCPU()))
+	db.pool.SetMaxIdleConns(max(4, runtime.NumCPU()))
+	conn, err := writeDB.Conn(ctx)
+	if err != nil {
+		return nil, errors.Join(err, writeDB.Close(), db.pool.Close())
+	}
+	db.writing.Go(func() { db.write(conn) })
+	return db, nil
+}
+
+// OpenPostgres opens a store on a PostgreSQL database.
+func OpenPostgres(ctx context.Context, dsn string, opt Options) (*DB, error) {
+	pool, err := sql.Open("pgx", dsn)
+	if err != nil {
+		return nil, err
+	}
+	pool.SetMaxOpenConns(20)
+	pool.SetMaxIdleConns(20)
+	db := &DB{dialect: postgresDialect, keys: opt.Keys, pool: pool}
+	if err := db.prepare(ctx, pool, "", false, opt); err != nil {
+		return nil, errors.Join(err, pool.Close())
+	}
+	return db, nil
+}
+
+// prepare checks or makes the schema, the key and the epoch.
+func (db *DB) prepare(ctx context.Context, conn *sql.DB, path string, fresh bool, opt Options) error {
+	if err := migrate(ctx, conn, db.dialect, path, opt.Migrate || fresh); err != nil {
+		return err
+	}
+	if err := db.checkKey(ctx, conn); err != nil {
+		return err
+	}
+	var epoch string
+	if err := conn.QueryRowContext(ctx, "SELECT value FROM meta WHERE name = 'epoch'").Scan(&epoch); err != nil {
+		return err
+	}
+	var err error
+	db.epoch, err = strconv.ParseInt(epoch, 10, 64)
+	return err
+}
+
+// checkKey refuses a key file that is not the one that this store's secrets
+// were sealed with: better now than at the first secret.
+func (db *DB) checkKey(ctx context.Context, conn *sql.DB) error {
+	mine := db.keys.Fingerprint()
+	if _, err := conn.ExecContext(ctx, "INSERT INTO meta (name, value) VALUES ('key', $1) ON CONFLICT (name) DO NOTHING", mine); err != nil {
+		return err
+	}
+	var theirs string
+	if err := conn.QueryRowContext(ctx, "SELECT value FROM meta WHERE name = 'key'").Scan(&theirs); err != nil {
+		return err
+	}
+	if mine != theirs {
+		return paybell.Errorf(paybell.Conflict, "this key file is %s, but the store's secrets were sealed with key %s; give the key file that belongs to this data", mine, theirs)
+	}
+	return nil
+}
+
+// OnCommit sets who is told of the deliveries of each commit, in the order of
+// the commits. It is a hint that saves time: what is lost is found in the store.
+// Set it before the first Update; the function must not block.
+func (db *DB) OnCommit(tell func([]paybell.Delivery)) { db.onCommit = tell }
+
+// Close waits for what is being written and closes the store.
+func (db *DB) Close() error {
+	if db.writeDB == nil {
+		return db.pool.Close()
+	}
+	close(db.stop)
+	db.writing.Wait()
+	return errors.Join(db.pool.Close(), db.writeDB.Close())
+}
+
+// Update runs body in a transaction that commits when it returns no error. A
+// panic in body is an error. When ctx ends, Update stops waiting; whether the
+// transaction was committed is then unknown.
+func Update[T any](ctx context.Context, db *DB, body func(*Tx) (T, error)) (T, error) {
+	var result T
+	err := db.update(ctx, func(tx *Tx) (err error) {
+		result, err = body(tx)
+		return err
+	})
+	if err != nil {
+		var zero T
+		return zero, explain(err)
+	}
+	return result, nil
+}
+
+// Do is Update for a body with no result.
+func Do(ctx context.Context, db *DB, body func(*Tx) error) error {
+	return explain(db.update(ctx, body))
+}
+
+// View runs body in a transaction that only reads, and sees one moment.
+func View[T any](ctx context.Context, db *DB, body func(*Tx) (T, error)) (T, error) {
+	var zero T
+	tx, err := db.pool.BeginTx(ctx, &sql.TxOptions{ReadOnly: db.dialect.name == "postgres", Isolation: db.dialect.readIsolation})
+	if err != nil {
+		return zero, explain(err)
+	}
+	defer func() { _ = tx.Rollback() }() // it only read
+	result, err := body(&Tx{ctx: ctx, db: db, conn: pooled{tx, db}})
+	if err != nil {
+		return zero, explain(err)
+	}
+	return result, nil
+}
+
+func (db *DB) update(ctx context.Context, body func(*Tx) error) error {
+	if db.writeDB != nil {
+		return db.enqueue(ctx, body)
+	}
+	for try := 0; ; try++ {
+		fresh, err := db.updateOnce(ctx, body)
+		if err == nil {
+			db.committed(fresh)
+			return nil
+		}
+		if try >= 10 || !db.dialect.retryable(err) && !errors.Is(err, errConflict) {
+			return err
+		}
+	}
+}
+
+func (db *DB) updateOnce(ctx context.Context, body func(*Tx) error) ([]paybell.Delivery, error) {
+	sqlTx, err := db.pool.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	tx := &Tx{ctx: ctx, db: db, conn: pooled{sqlTx, db}}
+	if err := guarded(tx, body); err != nil {
+		return nil, errors.Join(err, sqlTx.Rollback())
+	}
+	return tx.fresh, sqlTx.Commit()
+}
+
+func (db *DB) committed(fresh []paybell.Delivery) {
+	if len(fresh) > 0 && db.onCommit != nil {
+		db.onCommit(fresh)
+	}
+}
+
+// errConflict means that a guarded write found another version than the one
+// that was read. On PostgreSQL the body runs again.
+var errConflict = errors.New("changed by somebody else in between")
+
+// explain turns what a database says into what a caller can act on. Errors of
+// ours pass.
+func explain(err error) error {
+	var ours *paybell.Error
+	var lite *sqlite.Error
+	var pg *pgconn.PgError
+	switch {
+	case err == nil || errors.As(err, &ours):
+		return err
+	case errors.Is(err, errConflict):
+		return &paybell.Error{Code: paybell.Conflict, Detail: "it was changed by somebody else at the same moment; read it again and retry", Err: err}
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	case errors.As(err, &lite):
+		switch lite.Code() & 0xff {
+		case sqlite3.SQLITE_FULL:
+			return unavailable("the disk is full; nothing was written", err)
+		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN:
+			return unavailable("the store cannot write now; nothing was written", err)
+		}
+	case errors.As(err, &pg):
+		if c := pg.Code[:2]; c == "08" || c == "53" || c == "57" || c == "40" {
+			return unavailable("the database cannot write now; nothing was written", err)
+		}
+	}
+	return err
+}
+
+func unavailable(detail string, err error) error {
+	return &paybell.Error{Code: paybell.Unavailable, Detail: detail, RetryAfter: time.Second, Err: err}
+}

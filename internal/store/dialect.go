@@ -1,0 +1,73 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/pressly/goose/v3"
+
+	"github.com/paybell/paybell"
+)
+
+// dialect holds what must differ between the two databases.
+type dialect struct {
+	name          string
+	goose         goose.Dialect
+	readIsolation sql.IsolationLevel
+	retryable     func(error) bool
+}
+
+var sqliteDialect = dialect{
+	name: "sqlite", goose: goose.DialectSQLite3,
+	retryable: func(error) bool { return false }, // one writer: nothing to lose a race against
+}
+
+var postgresDialect = dialect{
+	name: "postgres", goose: goose.DialectPostgres, readIsolation: sql.LevelRepeatableRead,
+	retryable: func(err error) bool {
+		var pg *pgconn.PgError
+		// serialization failure, deadlock, or a unique number that another took first
+		return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01" || pg.Code == "23505")
+	},
+}
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// migrate brings the schema to this program's version, or says why it may not.
+func migrate(ctx context.Context, conn *sql.DB, d dialect, path string, allowed bool) error {
+	dir, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	provider, err := goose.NewProvider(d.goose, conn, dir, goose.WithLogger(goose.NopLogger()))
+	if err != nil {
+		return err
+	}
+	have, want, err := provider.GetVersions(ctx)
+	switch {
+	case err != nil:
+		return fmt.Errorf("read the schema version: %w", err)
+	case have == want:
+		return nil
+	case have > want:
+		return paybell.Errorf(paybell.Conflict, "the data has schema %d, this program knows only %d; use the newer program", have, want)
+	case !allowed:
+		return paybell.Errorf(paybell.Conflict, "the data has schema %d, this program wants %d; start `paybell serve` once to bring it up to date", have, want)
+	}
+	if have > 0 && path != "" {
+		copied := fmt.Sprintf("%s.schema%d", path, have)
+		if _, err := conn.ExecContext(ctx, "VACUUM INTO $1", copied); err != nil {
+			return fmt.Errorf("copy the data to %s before changing its schema: %w", copied, err)
+		}
+	}
+	if _, err := provider.Up(ctx); err != nil {
+		return fmt.Errorf("change the schema: %w", err)
+	}
+	return nil
+}

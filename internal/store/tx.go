@@ -1,0 +1,139 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"github.com/paybell/paybell"
+)
+
+// Tx is a transaction that is under way. It is used by the body it was given
+// to, on its goroutine, until the body returns.
+type Tx struct {
+	ctx   context.Context
+	db    *DB
+	conn  conn
+	fresh []paybell.Delivery // made in this transaction
+}
+
+// conn is what a transaction asks: the SQLite writer, or one of the pool.
+type conn interface {
+	execContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	queryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// pooled is a transaction on a connection of the pool. Statements are prepared
+// once per connection by database/sql (SQLite) or by the driver (pgx).
+type pooled struct {
+	tx *sql.Tx
+	db *DB
+}
+
+func (p pooled) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
+	s, ok := p.db.prepared.Load(query)
+	if !ok {
+		made, err := p.db.pool.PrepareContext(ctx, query)
+		if err != nil {
+			return nil, err
+		}
+		var raced bool
+		if s, raced = p.db.prepared.LoadOrStore(query, made); raced {
+			_ = made.Close()
+		}
+	}
+	return p.tx.StmtContext(ctx, s.(*sql.Stmt)), nil
+}
+
+func (p pooled) execContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	return p.tx.ExecContext(ctx, query, args...)
+}
+
+func (p pooled) queryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if p.db.writeDB == nil {
+		return p.tx.QueryContext(ctx, query, args...)
+	}
+	s, err := p.stmt(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return s.QueryContext(ctx, args...)
+}
+
+// exec runs a statement and returns how many rows it touched.
+func (tx *Tx) exec(query string, args ...any) (int64, error) {
+	res, err := tx.conn.execContext(tx.ctx, query, args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+// scanner is a row being read.
+type scanner interface{ Scan(dest ...any) error }
+
+// list reads every row of a query.
+func list[T any](tx *Tx, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
+	rows, err := tx.conn.queryContext(tx.ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close() //nolint:errcheck // rows.Err says what matters
+	var all []T
+	for rows.Next() {
+		v, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+	}
+	return all, rows.Err()
+}
+
+// one reads the only row of a query; found is false when there is none.
+func one[T any](tx *Tx, scan func(scanner) (T, error), query string, args ...any) (v T, found bool, err error) {
+	all, err := list(tx, scan, query, args...)
+	if err != nil || len(all) == 0 {
+		return v, false, err
+	}
+	return all[0], true, nil
+}
+
+func scanInt(s scanner) (n int64, err error)      { return n, s.Scan(&n) }
+func scanText(s scanner) (text string, err error) { return text, s.Scan(&text) }
+
+// micros is t as the store keeps it: microseconds UTC, 0 for the zero time.
+func micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+// moment is what micros wrote.
+func moment(us int64) time.Time {
+	if us == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(us).UTC()
+}
+
+// when reads a time column.
+type when struct{ t *time.Time }
+
+func (w when) Scan(src any) error {
+	var n sql.NullInt64
+	if err := n.Scan(src); err != nil {
+		return err
+	}
+	*w.t = moment(n.Int64)
+	return nil
+}
+
+// flag reads and writes a truth value as 0 or 1.
+func flag(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,201 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/paybell/paybell"
+)
+
+// job is one body that waits for the writer.
+type job struct {
+	ctx  context.Context
+	body func(*Tx) error
+	done chan error // buffered: the writer never waits for a caller that left
+}
+
+// reply tells the caller once how it went.
+func (j *job) reply(err error) {
+	select {
+	case j.done <- err:
+	default: // told already
+	}
+}
+
+// maxBatch bounds how many bodies share a transaction, and so how long the
+// first of them waits for its commit.
+const maxBatch = 256
+
+// enqueue hands body to the writer and waits for its commit.
+func (db *DB) enqueue(ctx context.Context, body func(*Tx) error) error {
+	j := &job{ctx: ctx, body: body, done: make(chan error, 1)}
+	select {
+	case <-db.stop:
+		return unavailable("the server is stopping; nothing was written", nil)
+	default:
+	}
+	select {
+	case db.queue <- j:
+	default:
+		return unavailable("too many writes are waiting; nothing was written", nil)
+	}
+	select {
+	case err := <-j.done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-db.stop:
+		select {
+		case err := <-j.done:
+			return err
+		default:
+		}
+		db.writing.Wait()
+		select {
+		case err := <-j.done:
+			return err
+		default:
+			return unavailable("the server is stopping; nothing was written", nil)
+		}
+	}
+}
+
+// write is the one goroutine that writes to SQLite. While one transaction is
+// being synced to disk the next bodies gather; then they share one commit.
+func (db *DB) write(conn *sql.Conn) {
+	w := &writer{db: db, conn: conn, stmts: map[string]*sql.Stmt{}}
+	for {
+		select {
+		case j := <-db.queue:
+			w.commit(j)
+		case <-db.stop:
+			for {
+				select {
+				case j := <-db.queue:
+					w.commit(j)
+				default:
+					_ = conn.Close() // the pool closes it for good
+					return
+				}
+			}
+		}
+	}
+}
+
+type writer struct {
+	db    *DB
+	conn  *sql.Conn
+	stmts map[string]*sql.Stmt
+}
+
+// commit runs first, and whatever else waits, in one transaction: each body in
+// a savepoint of its own. A body that fails takes back only what it did. If the
+// transaction itself fails, every caller gets the error.
+func (w *writer) commit(first *job) {
+	type result struct {
+		*job
+		err error
+	}
+	var ran []result
+	var fresh []paybell.Delivery
+	err := w.exec("BEGIN IMMEDIATE")
+	for j := first; err == nil && j != nil; j = w.waiting(len(ran)) {
+		if j.ctx.Err() != nil {
+			j.reply(j.ctx.Err())
+			continue
+		}
+		tx := &Tx{ctx: context.Background(), db: w.db, conn: w}
+		var bodyErr error
+		bodyErr, err = w.savepoint(tx, j.body)
+		ran = append(ran, result{j, bodyErr})
+		if bodyErr == nil {
+			fresh = append(fresh, tx.fresh...)
+		}
+	}
+	if err == nil {
+		err = w.exec("COMMIT")
+	}
+	if err != nil {
+		_ = w.exec("ROLLBACK") // there may be no transaction any more
+		first.reply(err)
+		for _, r := range ran {
+			r.reply(err)
+		}
+		return
+	}
+	w.db.committed(fresh)
+	for _, r := range ran {
+		r.reply(r.err)
+	}
+}
+
+// waiting is the next job for a transaction that holds n already, if one waits.
+func (w *writer) waiting(n int) *job {
+	if n >= maxBatch {
+		return nil
+	}
+	select {
+	case j := <-w.db.queue:
+		return j
+	default:
+		return nil
+	}
+}
+
+// savepoint runs body; the second error says that the whole transaction is lost.
+func (w *writer) savepoint(tx *Tx, body func(*Tx) error) (bodyErr, txErr error) {
+	if err := w.exec("SAVEPOINT body"); err != nil {
+		return nil, err
+	}
+	if bodyErr = guarded(tx, body); bodyErr != nil {
+		if err := w.exec("ROLLBACK TO body"); err != nil {
+			return bodyErr, errors.Join(bodyErr, err)
+		}
+	}
+	return bodyErr, w.exec("RELEASE body")
+}
+
+// guarded runs body and makes an error of a panic.
+func guarded(tx *Tx, body func(*Tx) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic in a transaction: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return body(tx)
+}
+
+func (w *writer) exec(query string) error {
+	_, err := w.execContext(context.Background(), query)
+	return err
+}
+
+func (w *writer) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
+	if s, ok := w.stmts[query]; ok {
+		return s, nil
+	}
+	s, err := w.conn.PrepareContext(ctx, query)
+	if err == nil {
+		w.stmts[query] = s
+	}
+	return s, err
+}
+
+func (w *writer) execContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	s, err := w.stmt(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return s.ExecContext(ctx, args...)
+}
+
+func (w *writer) queryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	s, err := w.stmt(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return s.QueryContext(ctx, args...)
+}

@@ -1,0 +1,231 @@
+// Package watch brings what chains say to invoices: money that came, went,
+// was confirmed, and time that is up.
+package watch
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/paybell/paybell"
+	"github.com/paybell/paybell/internal/store"
+)
+
+// Chain is one network as a watcher sees it.
+type Chain interface {
+	// Network names it; it never changes.
+	Network() string
+	// Scan returns what happened after the cursor ("" is the beginning), and the
+	// present state of those open transfers that are no longer as given. When it
+	// returns, the chain was completely looked at since the call began: what is
+	// not in the batch was not there. Transfers that pay nobody of ours are
+	// welcome; they are dropped inside the transaction that moves the cursor, so
+	// an address made while Scan runs is never missed.
+	Scan(ctx context.Context, cursor string, open []paybell.Transfer) (paybell.Batch, error)
+}
+
+// Watcher moves one network's cursor. Any number of processes may watch the
+// same network: the cursor is moved by compare-and-set, the slower one looks
+// again. It is a loop.Stepper.
+type Watcher struct {
+	DB    *store.DB
+	Chain Chain
+	Every time.Duration // between looks when nobody pokes
+
+	// scanned is when this process last looked at the whole chain. It saves
+	// writing an idle look to disk, and is never later than what a look proved.
+	scanned time.Time
+}
+
+// chunk bounds how many invoices share a transaction, so that a block which
+// pays thousands never holds up the others' writes for long.
+const chunk = 100
+
+// errOvertaken means that another process moved the cursor first.
+var errOvertaken = errors.New("another watcher was faster")
+
+// position is where a step starts from.
+type position struct {
+	cursor  store.Cursor
+	open    []paybell.Transfer
+	scanned map[string]time.Time // all networks
+	due     time.Time            // the first timer of this network
+}
+
+// Step looks at the chain once. A crash at any point leaves the cursor at or
+// before what was written; the next look finds the same again, and recording
+// it twice changes nothing.
+func (w *Watcher) Step(ctx context.Context) (time.Duration, error) {
+	network := w.Chain.Network()
+	from, err := store.View(ctx, w.DB, func(tx *store.Tx) (p position, err error) {
+		return p, errors.Join(set(&p.cursor)(tx.Cursor(network)), set(&p.open)(tx.OpenTransfers(network)),
+			set(&p.scanned)(tx.Scanned()), set(&p.due)(tx.NextTimer(network)))
+	})
+	if err != nil {
+		return 0, err
+	}
+	at := now()
+	batch, err := w.Chain.Scan(ctx, from.cursor.Position, from.open)
+	if err != nil {
+		return 0, err
+	}
+	due := !from.due.IsZero() && !from.due.After(at)
+	if len(batch.Transfers) > 0 || batch.Cursor != from.cursor.Position || due {
+		err := w.record(ctx, from, batch, at)
+		if errors.Is(err, errOvertaken) {
+			return 0, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	w.scanned = at
+	if due {
+		return 0, nil // perhaps more are due
+	}
+	if from.due.IsZero() {
+		return w.Every, nil
+	}
+	return min(w.Every, time.Until(from.due)), nil
+}
+
+// record writes a batch in chunks. Only the last one moves the cursor on; the
+// others hold it where it is, so that an overtaken watcher stops at once.
+func (w *Watcher) record(ctx context.Context, from position, batch paybell.Batch, at time.Time) error {
+	absent := from.cursor.ScannedAt
+	if w.scanned.After(absent) {
+		absent = w.scanned
+	}
+	for i, t := range batch.Transfers {
+		t.SeenAt, t.AbsentAt = at, absent
+		batch.Transfers[i] = t
+	}
+	cursor := from.cursor
+	for part := range slices.Chunk(batch.Transfers, chunk) {
+		err := store.Do(ctx, w.DB, func(tx *store.Tx) error {
+			if err := move(tx, cursor, cursor.Position, cursor.ScannedAt); err != nil {
+				return err
+			}
+			return credit(tx, part, from.scanned, at)
+		})
+		if err != nil {
+			return err
+		}
+		cursor.Version++
+	}
+	from.scanned[cursor.Network] = at
+	return store.Do(ctx, w.DB, func(tx *store.Tx) error {
+		if err := move(tx, cursor, batch.Cursor, at); err != nil {
+			return err
+		}
+		return expire(tx, cursor.Network, from.scanned, at)
+	})
+}
+
+func move(tx *store.Tx, c store.Cursor, position string, scannedAt time.Time) error {
+	moved, err := tx.MoveCursor(c, position, scannedAt)
+	if err == nil && !moved {
+		err = errOvertaken
+	}
+	return err
+}
+
+// credit records transfers that pay addresses of ours, and lets their invoices
+// follow.
+func credit(tx *store.Tx, transfers []paybell.Transfer, scanned map[string]time.Time, at time.Time) error {
+	var touched []string
+	for _, t := range transfers {
+		invoiceID, p, ours, err := tx.PaymentAt(t.Network, t.Address)
+		if err != nil {
+			return err
+		}
+		if !ours || p.Currency != t.Asset {
+			continue // not our address, or another coin on it, which is not money here
+		}
+		t.PaymentID = p.ID
+		if err := tx.RecordTransfer(invoiceID, t, settled(t, p)); err != nil {
+			return err
+		}
+		if !slices.Contains(touched, invoiceID) {
+			touched = append(touched, invoiceID)
+		}
+	}
+	for _, id := range touched {
+		if _, err := follow(tx, id, scanned, at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settled reports whether a transfer needs no more looking after. The chain
+// still reports it when it changes: a reorg is never missed.
+func settled(t paybell.Transfer, p paybell.Payment) bool {
+	return !t.Standing() || t.Status == paybell.Mined && t.Confirmations >= p.CompletedAfter
+}
+
+// follow lets an invoice go where its facts lead.
+func follow(tx *store.Tx, id string, scanned map[string]time.Time, at time.Time) (changed bool, err error) {
+	inv, err := tx.Invoice(id)
+	if err != nil {
+		return false, err
+	}
+	changes, err := inv.Next(paybell.Input{Scanned: scanned}, at)
+	if err != nil || len(changes) > 0 {
+		return true, errors.Join(err, tx.Apply(changes...))
+	}
+	dueAt, network := inv.NextDue(scanned)
+	return false, tx.SetTimer(id, dueAt, network)
+}
+
+// expire lets those invoices follow whose time has come.
+func expire(tx *store.Tx, network string, scanned map[string]time.Time, at time.Time) error {
+	due, err := tx.Due(network, at, chunk)
+	if err != nil {
+		return err
+	}
+	for _, id := range due {
+		if _, err := follow(tx, id, scanned, at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Timers ends what waits for no network: invoices without a payment. It is a
+// loop.Stepper.
+type Timers struct {
+	DB    *store.DB
+	Every time.Duration
+}
+
+// Step expires what is due.
+func (t *Timers) Step(ctx context.Context) (time.Duration, error) {
+	at := now()
+	next, err := store.View(ctx, t.DB, func(tx *store.Tx) (time.Time, error) { return tx.NextTimer("") })
+	if err != nil {
+		return 0, err
+	}
+	if next.IsZero() || next.After(at) {
+		return t.Every, nil
+	}
+	return 0, store.Do(ctx, t.DB, func(tx *store.Tx) error {
+		scanned, err := tx.Scanned()
+		if err != nil {
+			return err
+		}
+		return expire(tx, "", scanned, at)
+	})
+}
+
+// now is the present at the precision that the store keeps.
+func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
+
+// set puts a result where p points and passes the error on.
+func set[T any](p *T) func(T, error) error {
+	return func(v T, err error) error {
+		*p = v
+		return err
+	}
+}
