@@ -1,4 +1,69 @@
-// Package paybell is the domain of Paybell: the words, the states of an
-// invoice, the bytes of a notification. It is pure: no I/O, no clock, no
-// context.
+// Package paybell is the domain of Paybell, a self-hosted crypto invoice
+// gateway whose webhook notifications never get lost. It is pure: no I/O, no
+// clock, no context. Everything else is around it. This is the tour, bottom up.
+//
+// # The words
+//
+// A [Merchant] has integration clients ([Client]); a client has webhooks
+// ([Webhook]) and makes invoices ([Invoice]). A coin chosen for an invoice is a
+// [Payment]: an address, an exact amount, a locked rate, for a window of time.
+// What a chain shows of money to that address is a [Transfer]. What happens to
+// an invoice is told in a [Notification], which is brought to each webhook that
+// wants it as a [Delivery], in one or more attempts ([Attempt]).
+//
+// # What happens to an invoice
+//
+// One pure function decides it: [Invoice.Next]. It is given the whole present
+// set of transfers, never a difference, and what somebody asks for ([Open],
+// [Cancel], [Accept]); it returns a list of [Change], one per notification. The
+// state follows the facts, up and down, except where order in time decides:
+// that is the table in command.go. The amount due is rounded once ([UnitsOf]);
+// after that only integers ([Units]) are compared.
+//
+// [Change.Tell] makes the bytes of the notification. They never change again.
+//
+// # What keeps it
+//
+// internal/store keeps everything in SQLite (or PostgreSQL: the SQL is one text
+// for both). Only a transaction can ask or write anything. tx.Apply writes the
+// invoice, guarded by its version, the notifications of its changes and their
+// deliveries in one transaction: what is committed will be notified. On SQLite
+// one goroutine writes, and many bodies share one commit, each in its savepoint
+// (writer.go).
+//
+// # What moves it
+//
+// internal/watch looks at the chains. A Watcher reads its cursor, scans, and
+// writes what it found and the moved cursor in one transaction, by
+// compare-and-set. Whom an address belongs to is asked inside that transaction,
+// so an address made during the scan is never missed. Time-outs wait until the
+// chain was scanned past their moment, so downtime expires nothing.
+//
+// internal/chain/sandbox is the chain of the test coin: a journal of operations,
+// folded.
+//
+// internal/deliver brings deliveries to merchants. A pending delivery is a row;
+// the Dispatcher's memory is a cache of such rows. Deliveries of one invoice to
+// one webhook are a lane: only its head is attempted, and only heads have a due
+// time, so the index of what is due never holds what may not go. Fresh commits
+// are handed over directly. Results are written many at a time. A crash between
+// a POST and its record means the same bytes again: at least once, never less.
+// dialer.go refuses private addresses at the moment of dialling.
+//
+// internal/loop is the one loop around all that works in steps.
+//
+// # What can be asked
+//
+// internal/desk holds the use cases, one verb per file, with the check who may.
+// internal/api translates them to the CoinPayments API: signed requests in,
+// problem documents out. internal/rates knows rates, from a table for now.
+//
+// cmd/paybell is the only place that wires: serve, demo, and the operator's
+// tools. internal/shop is the merchant's server that the demo plays; it shares
+// no code with the sender, so that what it verifies is worth something.
+//
+// # What holds it
+//
+// internal/archtest holds the arrows between these packages. testdata/script
+// drives the real binary. internal/killtest kills it, many times.
 package paybell

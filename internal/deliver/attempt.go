@@ -47,7 +47,7 @@ func exchange(ctx context.Context, transport http.RoundTripper, d paybell.Delive
 	if err != nil {
 		return 0, "", explain(err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was read, or we are done with the connection
+	defer resp.Body.Close() // it was read, or we are done with the connection
 	kept, err := readAnswer(resp.Body)
 	switch {
 	case resp.StatusCode >= 300 && resp.StatusCode < 400:
@@ -88,8 +88,8 @@ func readAnswer(body io.Reader) (string, error) {
 	} else if errors.Is(err, io.EOF) {
 		err = nil
 	}
-	text := strings.ToValidUTF8(kept.String(), "\uFFFD")
-	return strings.ReplaceAll(text, "\x00", "\uFFFD"), err
+	text := strings.ReplaceAll(strings.ToValidUTF8(kept.String(), "?"), "\x00", "?")
+	return text, err
 }
 
 // explain says in a merchant's words why there was no answer.

@@ -7,8 +7,11 @@ import (
 	"github.com/paybell/paybell/internal/store"
 )
 
+// InvoiceFilter says which invoices to list; the merchant is always the actor's.
+type InvoiceFilter = store.InvoiceFilter
+
 // ListInvoices reads a page of the merchant's invoices, newest first.
-func (d *Desk) ListInvoices(ctx context.Context, a Actor, f store.InvoiceFilter) ([]paybell.Invoice, error) {
+func (d *Desk) ListInvoices(ctx context.Context, a Actor, f InvoiceFilter) ([]paybell.Invoice, error) {
 	if err := a.may(paybell.ListInvoices); err != nil {
 		return nil, err
 	}

@@ -78,7 +78,7 @@ func list[T any](tx *Tx, scan func(scanner) (T, error), query string, args ...an
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close() //nolint:errcheck // rows.Err says what matters
+	defer rows.Close() // rows.Err says what matters
 	var all []T
 	for rows.Next() {
 		v, err := scan(rows)

@@ -130,7 +130,9 @@ func readOp(text string) (op, error) {
 	d := json.NewDecoder(strings.NewReader(text))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&o); err != nil {
-		return op{}, fmt.Errorf("read operation: %w", err)
+		// Not wrapped: that an amount in the journal is Invalid is our fault, not
+		// that of the caller who happens to come by.
+		return op{}, fmt.Errorf("read operation: %v", err)
 	}
 	if _, err := d.Token(); err != io.EOF {
 		return op{}, errors.New("read operation: more than one JSON value")
@@ -207,7 +209,7 @@ func (b *book) reorg(l *ledger, o op) (effect, error) {
 		return nil, paybell.InvalidField("depth", "must be 1 to %d", maxDepth)
 	}
 	if int64(o.Depth) > l.tip {
-		return nil, paybell.Errorf(paybell.Conflict, "Your sandbox chain has %d blocks, so %d cannot be taken back. Mine more, or use a smaller depth.", l.tip, o.Depth)
+		return nil, paybell.Errorf(paybell.Conflict, "Your sandbox chain is at height %d, so a reorg cannot be %d deep. Mine more blocks, or use a smaller depth.", l.tip, o.Depth)
 	}
 	return func(n int64) answer {
 		kept := len(l.mined)

@@ -93,6 +93,9 @@ func TestElsewhereLivesButIsNeverReported(t *testing.T) {
 	if len(batch.Transfers) != 0 {
 		t.Errorf("reported %+v", batch.Transfers)
 	}
+	if batch = b.scan(batch.Cursor, paybell.Transfer{TxID: gone}); len(batch.Transfers) != 0 {
+		t.Errorf("reported as open %+v", batch.Transfers)
+	}
 }
 
 func TestDropAndReturn(t *testing.T) {
@@ -271,7 +274,7 @@ func TestAddress(t *testing.T) {
 		}
 	}
 	// Addresses are kept by stores: they may never change.
-	if got, want := Address(alice, 1), "GOLDEN"; got != want {
+	if got, want := Address(alice, 1), "tltc1jgdkwafrseecacjf4xexwqhsm9he6yrdtq2slzuy"; got != want {
 		t.Errorf("Address(alice, 1) = %q, want %q", got, want)
 	}
 }
@@ -284,11 +287,14 @@ func TestOldJournal(t *testing.T) {
 		{2, alice, `{"do":"mine","blocks":2}`},
 		{3, alice, `{"do":"reorg","depth":2}`},
 	}}
-	first := "TXID"
+	const (
+		first  = "187dc614b6a9d13e179bc8bcc42caa8821132001fb26259a024f3cbc5f06c5fa"
+		second = "9619c3c67b8fd9beaa5c4937256c154356619256755d5db83fa2787727d41ad9"
+	)
 	m.entries = append(m.entries,
 		Entry{4, alice, `{"do":"replace","txId":"` + first + `","toInvoice":true}`},
-		Entry{5, alice, `{"do":"drop","txId":"TX4"}`},
-		Entry{6, alice, `{"do":"return","txId":"TX4"}`},
+		Entry{5, alice, `{"do":"drop","txId":"` + second + `"}`},
+		Entry{6, alice, `{"do":"return","txId":"` + second + `"}`},
 		Entry{7, alice, `{"do":"mine","blocks":1}`},
 	)
 	c := New(m.journal())
@@ -298,7 +304,7 @@ func TestOldJournal(t *testing.T) {
 	}
 	want := paybell.Batch{Cursor: "7", Transfers: []paybell.Transfer{
 		{Network: "sandbox", TxID: first, Asset: "1002", Address: a, Amount: paybell.NewUnits(150000000), Status: paybell.Replaced, Reorged: true},
-		{Network: "sandbox", TxID: "TX4", Asset: "1002", Address: a, Amount: paybell.NewUnits(150000000), Status: paybell.Mined, Confirmations: 1},
+		{Network: "sandbox", TxID: second, Asset: "1002", Address: a, Amount: paybell.NewUnits(150000000), Status: paybell.Mined, Confirmations: 1},
 	}}
 	if !reflect.DeepEqual(batch, want) {
 		t.Errorf("scan = %+v\nwant   %+v", batch, want)
@@ -525,23 +531,46 @@ func TestTroubleWithTheJournal(t *testing.T) {
 		}
 	})
 
-	for name, ops := range map[string][]Entry{
-		"not JSON":          {{1, alice, `mine`}},
-		"two values":        {{1, alice, `{"do":"mine","blocks":1}{}`}},
-		"unknown verb":      {{1, alice, `{"do":"halve"}`}},
-		"unknown field":     {{1, alice, `{"do":"mine","blocks":1,"backwards":true}`}},
-		"amount not parsed": {{1, alice, `{"do":"pay","amount":"1e3"}`}},
-		"out of order":      {{2, alice, `{"do":"mine","blocks":1}`}, {1, alice, `{"do":"mine","blocks":1}`}},
-		"twice":             {{1, alice, `{"do":"mine","blocks":1}`}, {1, alice, `{"do":"mine","blocks":1}`}},
+	for name, op := range map[string]string{
+		"not JSON":          `mine`,
+		"two values":        `{"do":"mine","blocks":1}{}`,
+		"unknown verb":      `{"do":"halve"}`,
+		"unknown field":     `{"do":"mine","blocks":1,"backwards":true}`,
+		"amount not parsed": `{"do":"pay","amount":"1e3"}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := New(Journal{Load: func(context.Context, int64) ([]Entry, error) { return ops, nil }})
+			b := newBench(t)
+			b.mine(1)
+			_, _ = b.store.append(t.Context(), alice, op)
 			for range 2 { // it does not go away by itself
-				if _, err := c.Scan(t.Context(), "", nil); err == nil || paybell.CodeOf(err) != paybell.Internal {
-					t.Errorf("got %v", err)
+				_, err := b.chain.Scan(t.Context(), "", nil)
+				if err == nil || paybell.CodeOf(err) != paybell.Internal || !strings.Contains(err.Error(), "entry 4") {
+					t.Errorf("got %v, want our own fault, and which entry it is", err)
 				}
 			}
 		})
+	}
+
+	for name, second := range map[string]int64{"out of order": 1, "twice": 2} {
+		t.Run(name, func(t *testing.T) {
+			const op = `{"do":"mine","blocks":1}`
+			c := New(Journal{Load: func(context.Context, int64) ([]Entry, error) {
+				return []Entry{{2, alice, op}, {second, alice, op}}, nil
+			}})
+			if _, err := c.Scan(t.Context(), "", nil); err == nil || paybell.CodeOf(err) != paybell.Internal {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// While one caller waits for its answer, those of others do not pile up.
+func TestAnswersAreTakenOnce(t *testing.T) {
+	b := newBench(t)
+	b.chain.await()
+	b.mine(1)
+	if n := len(b.chain.answers); n != 0 {
+		t.Errorf("%d answers kept after they were given", n)
 	}
 }
 

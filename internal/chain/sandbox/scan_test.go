@@ -94,7 +94,7 @@ func TestScanOpen(t *testing.T) {
 	}
 
 	// Touched and open: once. Settled but touched: reported all the same.
-	b.reorg(3)
+	b.reorg(2)
 	third := b.scan(second.Cursor, second.Transfers...)
 	if want := []string{settled, open}; !slices.Equal(ids(third), want) {
 		t.Errorf("got %v, want %v", ids(third), want)

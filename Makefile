@@ -1,0 +1,34 @@
+# `make test` runs every test and installs what they need (Debian, as root).
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+KILLTEST    = ./internal/killtest
+
+.PHONY: test check race kill postgres bench vuln
+
+test: postgres check race kill
+
+# Build, vet, lint.
+check:
+	test -z "$$(gofmt -l .)"
+	go build ./...
+	go vet ./...
+	go run $(STATICCHECK) ./...
+
+# Everything but the kill test, with the race detector.
+race:
+	go test -race -timeout 6m $$(go list ./... | grep -v killtest)
+
+# kill -9 the real server under load, many times.
+kill:
+	go test -timeout 4m -v $(KILLTEST)
+
+# The store's tests run on a throw-away PostgreSQL; they need its programs.
+postgres:
+	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null || \
+		{ echo "installing PostgreSQL for the tests"; apt-get update -q && apt-get install -qy postgresql; }
+
+# The whole path beside the bare HTTP ceiling, in one run.
+bench:
+	go test -run '^$$' -bench MainJob -benchtime 3s ./cmd/paybell
+
+vuln:
+	go run golang.org/x/vuln/cmd/govulncheck@latest ./...

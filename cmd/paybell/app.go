@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/paybell/paybell"
+	"github.com/paybell/paybell/internal/api"
+	"github.com/paybell/paybell/internal/chain/sandbox"
+	"github.com/paybell/paybell/internal/deliver"
+	"github.com/paybell/paybell/internal/desk"
+	"github.com/paybell/paybell/internal/loop"
+	"github.com/paybell/paybell/internal/rates"
+	"github.com/paybell/paybell/internal/store"
+	"github.com/paybell/paybell/internal/watch"
+)
+
+// dataFlags say where everything is kept.
+type dataFlags struct {
+	Data    string `help:"Directory of the data: database, key, lock." default:"paybell-data" type:"path"`
+	KeyFile string `help:"File of the key that seals secrets; made at the first start. Default: paybell.key in the data directory. Back it up apart from the data." type:"path"`
+}
+
+// open opens the store. The server migrates it; other commands make one only
+// where there is none.
+func (f dataFlags) open(ctx context.Context, migrate bool, log *slog.Logger) (*store.DB, error) {
+	if err := os.MkdirAll(f.Data, 0o700); err != nil {
+		return nil, fmt.Errorf("make the data directory: %w", err)
+	}
+	path := f.KeyFile
+	if path == "" {
+		path = filepath.Join(f.Data, "paybell.key")
+	}
+	keys, err := store.OpenKeyring(path)
+	if err != nil {
+		return nil, err
+	}
+	return store.OpenSQLite(ctx, f.Data, store.Options{Keys: keys, Migrate: migrate, Log: log})
+}
+
+// newDesk wires what can be asked for to the store and the sandbox chain.
+// poke is called after each operation on the chain.
+func newDesk(db *store.DB, allow []netip.Prefix, poke func()) (*desk.Desk, *sandbox.Chain) {
+	chain := sandbox.New(sandbox.Journal{
+		Load: func(ctx context.Context, after int64) ([]sandbox.Entry, error) {
+			return store.View(ctx, db, func(tx *store.Tx) ([]sandbox.Entry, error) {
+				rows, err := tx.Journal(after)
+				entries := make([]sandbox.Entry, len(rows))
+				for i, r := range rows {
+					entries[i] = sandbox.Entry(r)
+				}
+				return entries, err
+			})
+		},
+		Append: func(ctx context.Context, merchantID, op string) (int64, error) {
+			n, err := store.Update(ctx, db, func(tx *store.Tx) (int64, error) { return tx.AppendJournal(merchantID, op) })
+			poke()
+			return n, err
+		},
+	})
+	derive := func(merchantID, network string, index int64) (string, error) {
+		if network != chain.Network() {
+			return "", paybell.Errorf(paybell.Internal, "no wallet derives addresses for %s", network)
+		}
+		return sandbox.Address(merchantID, index), nil
+	}
+	return &desk.Desk{DB: db, Quote: rates.Default, Derive: derive, Sandbox: chain, Allow: allow}, chain
+}
+
+// app is a running server.
+type app struct {
+	db     *store.DB
+	desk   *desk.Desk
+	url    string // the first public one
+	served chan error
+
+	http    *http.Server
+	stop    context.CancelFunc
+	loops   sync.WaitGroup
+	release func() // the lock
+	log     *slog.Logger
+}
+
+type appConfig struct {
+	dataFlags
+	listen     string
+	publicURLs []string
+	allow      []netip.Prefix
+	log        *slog.Logger
+}
+
+// drainTime is how long requests that are being served may take when the server
+// stops. Attempts in flight have their own limit.
+const drainTime = 10 * time.Second
+
+// start opens the store and serves. What a crash left pending is attempted at once.
+func start(ctx context.Context, cfg appConfig) (_ *app, err error) {
+	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
+		return nil, fmt.Errorf("make the data directory: %w", err)
+	}
+	a := &app{log: cfg.log, served: make(chan error, 1)}
+	if a.release, err = store.Lock(cfg.Data); err != nil {
+		return nil, err
+	}
+	if a.db, err = cfg.open(ctx, true, cfg.log); err != nil {
+		a.release()
+		return nil, err
+	}
+	listener, err := net.Listen("tcp", cfg.listen)
+	if err != nil {
+		a.release()
+		return nil, errors.Join(fmt.Errorf("listen on %s (choose another with --listen): %w", cfg.listen, err), a.db.Close())
+	}
+	if len(cfg.publicURLs) == 0 {
+		cfg.publicURLs = []string{"http://" + listener.Addr().String()}
+	}
+	a.url = cfg.publicURLs[0]
+
+	var watcher *loop.Loop
+	d, chain := newDesk(a.db, cfg.allow, func() { watcher.Poke() })
+	a.desk = d
+	watcher = loop.New("watch "+chain.Network(), &watch.Watcher{DB: a.db, Chain: chain, Every: time.Second}, cfg.log)
+	timers := loop.New("timers", &watch.Timers{DB: a.db, Every: time.Second}, cfg.log)
+	dispatcher := deliver.New(a.db, deliver.NewTransport(cfg.allow), cfg.log)
+	a.db.OnCommit(dispatcher.Offer)
+
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	a.stop = stop
+	a.loops.Go(func() { watcher.Run(running) })
+	a.loops.Go(func() { timers.Run(running) })
+	a.loops.Go(func() { dispatcher.Run(running) })
+
+	server := &api.Server{Desk: a.desk, PublicURLs: cfg.publicURLs, Ready: a.ready, Log: cfg.log}
+	a.http = &http.Server{
+		Handler: server.Handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
+		WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(cfg.log.Handler(), slog.LevelDebug),
+	}
+	go func() { a.served <- a.http.Serve(listener) }()
+	return a, nil
+}
+
+// ready reports whether the store can be read.
+func (a *app) ready(ctx context.Context) error {
+	_, err := store.View(ctx, a.db, func(tx *store.Tx) (map[string]time.Time, error) { return tx.Scanned() })
+	return err
+}
+
+// close finishes what is in flight, leaves the rest pending, and closes the store.
+func (a *app) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	err := a.http.Shutdown(ctx)
+	a.stop()
+	a.loops.Wait()
+	err = errors.Join(err, a.db.Close())
+	a.release()
+	return err
+}

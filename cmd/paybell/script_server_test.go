@@ -1,0 +1,171 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// patience is how long something may take that takes milliseconds when the
+// machine is not busy. Only a failing script waits so long.
+const patience = 30 * time.Second
+
+// poll asks again and again until done, or until the patience is over.
+func poll(done func() bool) bool {
+	return pollFor(patience, done)
+}
+
+func pollFor(limit time.Duration, done func() bool) bool {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	over := time.After(limit)
+	for !done() {
+		select {
+		case <-tick.C:
+		case <-over:
+			return done()
+		}
+	}
+	return true
+}
+
+// nextPort counts through ports below the range from which the kernel takes
+// those of outgoing connections: a port that was free stays free until it is
+// used, also while a receiver is down.
+var nextPort atomic.Int64
+
+func init() { nextPort.Store(10_000 + rand.Int64N(15_000)) }
+
+func freeAddress() string {
+	for {
+		addr := "127.0.0.1:" + strconv.FormatInt(nextPort.Add(1), 10)
+		if l, err := net.Listen("tcp", addr); err == nil {
+			_ = l.Close()
+			return addr
+		}
+	}
+}
+
+// process is a running server.
+type process struct {
+	cmd   *exec.Cmd
+	ended chan struct{}
+	err   error // of Wait, once ended
+}
+
+func (w *world) logFile() string { return filepath.Join(w.dir, "server.log") }
+
+// serve starts the server and waits until it serves.
+func (w *world) serve(ts *testscript.TestScript, flags []string) {
+	if w.server != nil {
+		ts.Fatalf("the server runs already")
+	}
+	program, err := exec.LookPath("paybell")
+	ts.Check(err)
+	log, err := os.OpenFile(w.logFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	ts.Check(err)
+	defer log.Close() //nolint:errcheck // the process has its own descriptor
+	addr := freeAddress()
+	cmd := exec.Command(program, append([]string{"serve", "--data", filepath.Join(w.dir, "data"), "--listen", addr}, flags...)...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = w.dir, log, log
+	ts.Check(cmd.Start())
+	p := &process{cmd: cmd, ended: make(chan struct{})}
+	w.server = p
+	go func() {
+		p.err = cmd.Wait()
+		close(p.ended)
+	}()
+	ready := poll(func() bool { return p.over() || isReady("http://"+addr) })
+	if p.over() {
+		w.server = nil
+		ts.Fatalf("the server ended: %v\n%s", p.err, ts.ReadFile(w.logFile()))
+	}
+	if !ready {
+		ts.Fatalf("the server is not ready\n%s", ts.ReadFile(w.logFile()))
+	}
+	ts.Setenv("URL", "http://"+addr)
+}
+
+func isReady(base string) bool {
+	resp, err := http.Get(base + "/readyz")
+	if err != nil {
+		return false
+	}
+	_ = resp.Body.Close()
+	return resp.StatusCode == http.StatusOK
+}
+
+func (p *process) over() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// terminate asks the server to stop and waits for its end, which must be a good one.
+func (p *process) terminate() error {
+	if p.over() {
+		return fmt.Errorf("it had ended by itself: %w", errors.Join(errors.New("nobody asked it to"), p.err))
+	}
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	if !poll(p.over) {
+		_ = p.cmd.Process.Kill()
+		<-p.ended
+		return fmt.Errorf("it did not stop within %v", patience)
+	}
+	return p.err
+}
+
+// stop ends the server as an operator does.
+func (w *world) stop(ts *testscript.TestScript, _ []string) {
+	p := w.running(ts)
+	w.server = nil
+	ts.Check(p.terminate())
+}
+
+// kill ends the server as a power cut does.
+func (w *world) kill(ts *testscript.TestScript, _ []string) {
+	p := w.running(ts)
+	w.server = nil
+	if p.over() {
+		ts.Fatalf("the server had ended by itself: %v", p.err)
+	}
+	ts.Check(p.cmd.Process.Kill())
+	<-p.ended
+}
+
+func (w *world) running(ts *testscript.TestScript) *process {
+	if w.server == nil {
+		ts.Fatalf("no server runs")
+	}
+	return w.server
+}
+
+// fill writes a file that no editor would.
+func (w *world) fill(ts *testscript.TestScript, args []string) {
+	var text strings.Builder
+	for i := 1; i+1 < len(args); i += 2 {
+		part, err := strconv.Unquote(`"` + strings.ReplaceAll(args[i], `"`, `\"`) + `"`)
+		ts.Check(err)
+		n, err := strconv.Atoi(args[i+1])
+		ts.Check(err)
+		text.WriteString(strings.Repeat(part, n))
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text.String()), 0o600))
+}

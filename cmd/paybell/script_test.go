@@ -1,0 +1,144 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain makes this test binary the real `paybell` as well: what a script
+// calls by that name is main, in a process of its own.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"paybell": main})
+}
+
+// TestScripts runs the acceptance scripts of testdata/script. They use the
+// product as its users do: the command line, signed HTTP, and a shop's server
+// that is rung. `go doc testscript` describes the language; these are our words:
+//
+//	serve [flags]            start `paybell serve` on ./data, wait until it is ready, set $URL; its log is server.log
+//	stop                     SIGTERM; it must end with status 0
+//	kill                     SIGKILL
+//	setup [NAME]             make a merchant and a client with the CLI, and be that client; sets $MERCHANT $CLIENT $SECRET,
+//	                         and with a NAME also $NAME_MERCHANT $NAME_CLIENT $NAME_SECRET
+//	as NAME                  be the client of another setup
+//	api [flags] STATUS METHOD PATH [BODY]
+//	                         one signed request. BODY is JSON or the name of a file, in which $VARIABLES count.
+//	                         The answer goes to stdout; one that is no success must be a good problem document.
+//	                         -unsigned: without the three headers. -clock=-61s: by a clock that is wrong.
+//	                         -header='Name: value': added, or set if it is one of the three.
+//	capture VAR PATH         $VAR is what stands in the JSON on stdout at PATH, like invoices.0.id
+//	invoice [VAR]            make an invoice of 10.00 USD (0.125 LTCT) and set $INVOICE, or $VAR, to its id
+//	receiver NAME [FIRST]    a shop's server that verifies both signatures; sets $NAME to its URL. FIRST is the number
+//	                         (Paybell-Sequence) that its first notification must have, 1 if not given
+//	answers NAME HOW         from now on it answers with this status, or hangs, or is down
+//	refused NAME N           wait until N requests were refused, or hang
+//	webhook NAME [EVENT...]  register the receiver's URL for these events, or all; sets $NAME_WEBHOOK
+//	rings NAME WHAT...       wait until exactly these notifications have come in this order since the last `rings`:
+//	                         Type/State, or Type/State[flag,flag]. Prints one line for each: what, number, version, invoice, id
+//	quiet NAME               nothing comes for 300 ms
+//	fill FILE TEXT N...      write N times TEXT, and so on; \x00 in TEXT is a byte
+//
+// A receiver tells of everything that should not be: a bad signature, a gap in
+// the numbers, a version that goes back, other bytes under the same id, and at
+// the end of the script a notification that no `rings` has named.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 filepath.Join("..", "..", "testdata", "script"),
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			w := newWorld(env.WorkDir)
+			env.Values[worldKey{}] = w
+			env.Defer(func() { w.end(env.T().(testing.TB)) })
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"serve":    word(0, (*world).serve),
+			"stop":     word(0, (*world).stop),
+			"kill":     word(0, (*world).kill),
+			"setup":    word(0, (*world).setup),
+			"as":       word(1, (*world).as),
+			"api":      word(3, (*world).api),
+			"capture":  word(2, (*world).capture),
+			"invoice":  word(0, (*world).invoice),
+			"receiver": word(1, (*world).receiver),
+			"answers":  word(2, (*world).answers),
+			"refused":  word(2, (*world).refused),
+			"webhook":  word(1, (*world).webhook),
+			"rings":    word(2, (*world).rings),
+			"quiet":    word(1, (*world).quiet),
+			"fill":     word(3, (*world).fill),
+		},
+	})
+}
+
+type worldKey struct{}
+
+// world is what one script has made: a server, clients, shops.
+type world struct {
+	dir     string
+	server  *process
+	secrets clientSecrets
+	bells   map[string]*bell
+}
+
+func newWorld(dir string) *world {
+	return &world{dir: dir, bells: map[string]*bell{}}
+}
+
+// word makes a command of a method, which needs at least so many arguments.
+func word(least int, do func(*world, *testscript.TestScript, []string)) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg {
+			ts.Fatalf("this command has no opposite")
+		}
+		if len(args) < least {
+			ts.Fatalf("needs at least %d arguments, see TestScripts", least)
+		}
+		do(ts.Value(worldKey{}).(*world), ts, args)
+	}
+}
+
+// end stops everything and looks for what should not have been.
+func (w *world) end(t testing.TB) {
+	for _, b := range w.bells {
+		b.set(statusNoContent) // whoever hangs is let go
+	}
+	if w.server != nil {
+		if err := w.server.terminate(); err != nil {
+			t.Errorf("the server at the end of the script: %v", err)
+		}
+	}
+	for _, b := range w.bells {
+		b.set(statusDown)
+		for _, trouble := range b.troubles() {
+			t.Errorf("receiver %s: %s", b.name, trouble)
+		}
+		for _, left := range b.left() {
+			t.Errorf("receiver %s: nobody has asked for %s", b.name, left)
+		}
+	}
+	w.readLog(t)
+}
+
+// readLog looks for what a server never may log.
+func (w *world) readLog(t testing.TB) {
+	text, err := os.ReadFile(w.logFile())
+	if err != nil {
+		return // the script has started no server
+	}
+	for line := range strings.Lines(string(text)) {
+		for _, bad := range append([]string{"DATA RACE", "panic", "level=ERROR"}, w.secrets.all()...) {
+			if strings.Contains(line, bad) {
+				t.Errorf("the server's log must not hold %q: %s", bad, line)
+			}
+		}
+	}
+	if t.Failed() {
+		t.Logf("server.log:\n%s", text)
+	}
+}

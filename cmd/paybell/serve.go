@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"strings"
+)
+
+type serveCmd struct {
+	dataFlags
+	Listen    string         `help:"Address to serve on." default:"127.0.0.1:8080"`
+	PublicURL []string       `name:"public-url" help:"Base URL under which clients reach this server, as they sign it; repeatable. Default: http:// and the address of --listen."`
+	AllowCIDR []netip.Prefix `name:"allow-cidr" help:"Private addresses that webhooks may point at, like 10.1.0.0/16; repeatable."`
+	LogLevel  slog.Level     `help:"How much to log: debug, info, warn, error." default:"info"`
+	LogJSON   bool           `name:"log-json" help:"Log JSON lines instead of text."`
+}
+
+// Run serves until the process is asked to stop.
+func (c *serveCmd) Run(ctx context.Context) error {
+	for i, u := range c.PublicURL {
+		c.PublicURL[i] = strings.TrimSuffix(u, "/")
+		if parsed, err := url.Parse(u); err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" {
+			return fmt.Errorf("--public-url %q is not an http(s) URL like https://pay.example.com", u)
+		}
+	}
+	log := c.logger()
+	a, err := start(ctx, appConfig{dataFlags: c.dataFlags, listen: c.Listen, publicURLs: c.PublicURL, allow: c.AllowCIDR, log: log})
+	if err != nil {
+		return err
+	}
+	log.Info("serving", "url", a.url, "listen", c.Listen, "data", c.Data)
+	select {
+	case err = <-a.served:
+	case <-ctx.Done():
+		log.Info("stopping: finishing what is in flight")
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		err = nil
+	}
+	return errors.Join(err, a.close())
+}
+
+func (c *serveCmd) logger() *slog.Logger {
+	opt := &slog.HandlerOptions{Level: c.LogLevel}
+	if c.LogJSON {
+		return slog.New(slog.NewJSONHandler(os.Stderr, opt))
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, opt))
+}

@@ -1,0 +1,98 @@
+package api
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/paybell/paybell"
+)
+
+// listCurrencies answers with a plain list: that is what most clients read.
+func (s *Server) listCurrencies(w http.ResponseWriter, r *request) error {
+	query := r.URL.Query()
+	search := strings.ToLower(query.Get("q"))
+	types, capabilities := split(query.Get("types")), split(query.Get("capabilities"))
+	list := []currencyJSON{}
+	for _, c := range paybell.Currencies() {
+		j := newCurrencyJSON(c)
+		if strings.Contains(strings.ToLower(c.ID+"\n"+c.Symbol+"\n"+c.Name), search) &&
+			(len(types) == 0 || slices.Contains(types, string(c.Type))) && j.can(capabilities) {
+			list = append(list, j)
+		}
+	}
+	return reply(w, http.StatusOK, list)
+}
+
+func (s *Server) getCurrency(w http.ResponseWriter, r *request) error {
+	c, ok := paybell.FindCurrency(r.PathValue("id"))
+	if !ok {
+		return paybell.Errorf(paybell.NotFound, "%.60q is not a currency known here; see GET /api/v1/currencies", r.PathValue("id"))
+	}
+	return reply(w, http.StatusOK, newCurrencyJSON(c))
+}
+
+func (s *Server) requiredConfirmations(w http.ResponseWriter, _ *request) error {
+	type item struct {
+		CurrencyID         string `json:"currencyId"`
+		ConfirmationsCount int    `json:"confirmationsCount"`
+	}
+	list := []item{}
+	for _, c := range paybell.Currencies() {
+		if c.Type != paybell.Fiat {
+			list = append(list, item{c.ID, c.Confirmations})
+		}
+	}
+	return reply(w, http.StatusOK, list)
+}
+
+// currencyJSON is a currency: contract 2.3.
+type currencyJSON struct {
+	currencyBriefJSON
+	Type                  paybell.CurrencyType `json:"type"`
+	Logo                  logoJSON             `json:"logo"`
+	Rank                  int                  `json:"rank"`
+	Status                string               `json:"status"`
+	Capabilities          []string             `json:"capabilities"`
+	URLs                  urlsJSON             `json:"urls"`
+	RequiredConfirmations int                  `json:"requiredConfirmations"`
+	IsEnabledForPayment   bool                 `json:"isEnabledForPayment"`
+}
+
+// currencyBriefJSON is what is said of a currency everywhere.
+type currencyBriefJSON struct {
+	ID            string `json:"id"`
+	Symbol        string `json:"symbol"`
+	Name          string `json:"name"`
+	DecimalPlaces int32  `json:"decimalPlaces"`
+}
+
+type logoJSON struct {
+	ImageURL  *string `json:"imageUrl"`
+	VectorURL *string `json:"vectorUrl"`
+}
+
+type urlsJSON struct {
+	Websites  []string `json:"websites"`
+	Explorers []string `json:"explorers"`
+}
+
+func briefly(c paybell.Currency) currencyBriefJSON {
+	return currencyBriefJSON{c.ID, c.Symbol, c.Name, c.Decimals}
+}
+
+func newCurrencyJSON(c paybell.Currency) currencyJSON {
+	j := currencyJSON{
+		currencyBriefJSON: briefly(c), Type: c.Type, Rank: c.Rank, Status: "active", Capabilities: []string{},
+		URLs: urlsJSON{[]string{}, []string{}}, RequiredConfirmations: c.Confirmations, IsEnabledForPayment: c.Payable(),
+	}
+	if c.Payable() {
+		j.Capabilities = append(j.Capabilities, "payments")
+	}
+	return j
+}
+
+// can reports whether the currency has all the capabilities.
+func (j currencyJSON) can(all []string) bool {
+	return !slices.ContainsFunc(all, func(one string) bool { return !slices.Contains(j.Capabilities, one) })
+}

@@ -1,0 +1,182 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/paybell/paybell"
+	"github.com/paybell/paybell/internal/desk"
+)
+
+// maxBody bounds the body of a request, in bytes.
+const maxBody = 1 << 20
+
+// request is what an action gets: the HTTP request, and who asks.
+type request struct {
+	*http.Request
+	id    string     // names this request in the log, in the answer's header and in problems
+	actor desk.Actor // only on signed routes
+	body  []byte     // only on signed routes; whole
+}
+
+// action answers one request. It writes its answer as its last step and returns
+// nil, or returns an error and writes nothing: serve then writes the problem.
+type action func(w http.ResponseWriter, r *request) error
+
+// serve makes a handler of an action: an id, a log line, one place for errors.
+func (s *Server) serve(do action) http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, hr *http.Request) {
+		start := time.Now()
+		w := &recorder{ResponseWriter: rw}
+		r := &request{Request: hr, id: paybell.NewUUID(start)}
+		w.Header().Set("X-Request-Id", r.id)
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Cache-Control", "no-store")
+		err := caught(do, w, r)
+		if err != nil {
+			s.fail(w, r, err)
+		}
+		s.logAccess(w, r, err, time.Since(start))
+	})
+}
+
+// caught runs an action and turns a panic into an error.
+func caught(do action, w http.ResponseWriter, r *request) (err error) {
+	defer func() {
+		switch p := recover(); p {
+		case nil:
+		case http.ErrAbortHandler:
+			panic(p) // asks net/http to cut the connection
+		default:
+			err = &panicError{p, debug.Stack()}
+		}
+	}()
+	return do(w, r)
+}
+
+// panicError is a defect of ours that an action ran into.
+type panicError struct {
+	value any
+	stack []byte
+}
+
+func (e *panicError) Error() string { return fmt.Sprintf("panic: %v\n%s", e.value, e.stack) }
+
+// guarded is a route's action behind the checks that the route asks for.
+func (s *Server) guarded(auth *authenticator, rt route) action {
+	switch rt.guard {
+	case signed:
+		return s.verified(auth, withoutBody(rt.do))
+	case signedWithBody:
+		return s.verified(auth, rt.do)
+	default:
+		return rt.do
+	}
+}
+
+// verified reads the body once, checks the signature over its raw bytes, and
+// finds out who signed.
+func (s *Server) verified(auth *authenticator, do action) action {
+	return func(w http.ResponseWriter, r *request) (err error) {
+		if r.body, err = readBody(w, r.Request); err != nil {
+			return err
+		}
+		clientID, err := auth.verify(r.Request, r.body)
+		if err != nil {
+			return err
+		}
+		if r.actor, err = s.Desk.Actor(r.Context(), clientID); err != nil {
+			return err
+		}
+		return do(w, r)
+	}
+}
+
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	tooLarge := paybell.Errorf(paybell.TooLarge, "The body has more than %d bytes, which is the most.", maxBody)
+	if r.ContentLength > maxBody {
+		return nil, tooLarge
+	}
+	if rec, ok := w.(*recorder); ok {
+		w = rec.ResponseWriter // MaxBytesReader tells net/http's own writer to close the connection
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, tooLarge
+	}
+	if err != nil {
+		return nil, &paybell.Error{Code: paybell.Invalid, Detail: "The body ended before it was complete.", Err: err}
+	}
+	return body, nil
+}
+
+// withoutBody refuses a body that says anything. What clients send when they
+// have nothing to say passes.
+func withoutBody(do action) action {
+	return func(w http.ResponseWriter, r *request) error {
+		switch string(bytes.TrimSpace(r.body)) {
+		case "", "null", "{}", "[]":
+			return do(w, r)
+		}
+		return paybell.Errorf(paybell.Invalid, "This request takes no body; leave it out.")
+	}
+}
+
+// recorder remembers for the log what was answered.
+type recorder struct {
+	http.ResponseWriter
+	status int
+	bytes  int
+}
+
+func (w *recorder) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *recorder) Write(b []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	n, err := w.ResponseWriter.Write(b)
+	w.bytes += n
+	return n, err
+}
+
+// logAccess writes one line for each request: reads at Debug, the rest at Info.
+// Bodies, headers and queries are never part of it, since they hold signatures,
+// tokens and what buyers wrote.
+func (s *Server) logAccess(w *recorder, r *request, err error, took time.Duration) {
+	if s.Log == nil {
+		return
+	}
+	level := slog.LevelInfo
+	if (r.Method == http.MethodGet || r.Method == http.MethodHead) && err == nil {
+		level = slog.LevelDebug
+	}
+	attrs := []slog.Attr{
+		slog.String("request", r.id), slog.String("method", cut(r.Method, 20)), slog.String("path", cut(r.URL.Path, 200)),
+		slog.String("route", r.Pattern), slog.Int("status", w.status), slog.Int("bytes", w.bytes), slog.Duration("took", took),
+	}
+	if r.actor.ClientID != "" {
+		attrs = append(attrs, slog.String("client", r.actor.ClientID))
+	}
+	if err != nil {
+		attrs = append(attrs, slog.String("code", string(codeOf(r, err))))
+	}
+	s.Log.LogAttrs(context.WithoutCancel(r.Context()), level, "request", attrs...)
+}
+
+func cut(s string, most int) string {
+	if len(s) > most {
+		return s[:most] + "…"
+	}
+	return s
+}

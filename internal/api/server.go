@@ -1,0 +1,117 @@
+// Package api is the REST API, for merchants' programs and for the pages that
+// buyers see. It speaks the dialect of CoinPayments. It knows HTTP and JSON;
+// everything else it asks the desk.
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/paybell/paybell/internal/desk"
+)
+
+// Server answers the API. Its fields are set once, before Handler is called.
+type Server struct {
+	Desk *desk.Desk
+	// PublicURLs are the addresses under which clients know this server, the main
+	// one first: clients sign them, and links to buyers' pages begin with it.
+	// Without any, both are made of the Host that a request names.
+	PublicURLs []string
+	// SignatureWindow is how far the clock of who signs may be off, both ways;
+	// zero means 60 s.
+	SignatureWindow time.Duration
+	// Ready says whether requests can be answered now; nil means always.
+	Ready func(context.Context) error
+	Log   *slog.Logger // nil: nothing is logged
+}
+
+// route is one thing that can be asked. Its path is written as the contract
+// writes it: v{1,2} stands for both versions.
+type route struct {
+	pattern string
+	guard   guard
+	do      action
+}
+
+// guard says who may call a route, and whether it takes a body.
+type guard int
+
+const (
+	// anonymous routes never look at signatures: real clients send wrong ones there.
+	anonymous guard = iota
+	// signed routes take no body, and refuse one. That is a matter of safety: a
+	// notification is a POST signed with the client's secret, for a URL that the
+	// merchant chose, with a body.
+	signed
+	signedWithBody
+)
+
+func (s *Server) routes() []route {
+	return append([]route{
+		{"POST /api/v2/merchant/invoices", signedWithBody, s.createInvoice},
+		{"GET /api/v{1,2}/merchant/invoices", signed, s.listInvoices},
+		{"GET /api/v{1,2}/merchant/invoices/{id}", signed, s.getInvoice},
+		{"POST /api/v{1,2}/merchant/invoices/{id}/cancel", signed, s.cancelInvoice},
+		{"POST /api/v1/merchant/invoices/{id}/accept", signed, s.acceptInvoice},
+
+		{"POST /api/v{1,2}/merchant/clients/{clientId}/webhooks", signedWithBody, s.createWebhook},
+		{"GET /api/v{1,2}/merchant/clients/{clientId}/webhooks", signed, s.listWebhooks},
+		{"PUT /api/v{1,2}/merchant/clients/{clientId}/webhooks/{webhookId}", signedWithBody, s.updateWebhook},
+		{"DELETE /api/v{1,2}/merchant/clients/{clientId}/webhooks/{webhookId}", signed, s.deleteWebhook},
+		{"GET /api/v{1,2}/merchant/wallets", signed, s.listWallets},
+
+		{"GET /api/v{1,2}/invoices/{id}/payment-currencies/{currency}", anonymous, s.openPayment},
+		{"GET /api/v{1,2}/invoices/{id}/payment-currencies/{currency}/status", anonymous, s.paymentStatus},
+		{"GET /api/v{1,2}/currencies", anonymous, s.listCurrencies},
+		{"GET /api/v{1,2}/currencies/{id}", anonymous, s.getCurrency},
+		{"GET /api/v{1,2}/currencies/required-confirmations", anonymous, s.requiredConfirmations},
+		{"GET /api/v{1,2}/rates", anonymous, s.rates},
+
+		{"POST /api/v1/sandbox/invoices/{id}/pay", signedWithBody, s.sandboxPay},
+		{"POST /api/v1/sandbox/invoices/{id}/expire", signedWithBody, s.sandboxExpire},
+		{"POST /api/v1/sandbox/mine", signedWithBody, s.sandboxMine},
+		{"POST /api/v1/sandbox/reorg", signedWithBody, s.sandboxReorg},
+		{"POST /api/v1/sandbox/transactions/{txId}/replace", signedWithBody, s.sandboxReplace},
+		{"POST /api/v1/sandbox/transactions/{txId}/drop", signed, s.sandboxDrop},
+
+		{"GET /healthz", anonymous, s.healthz},
+		{"GET /readyz", anonymous, s.readyz},
+	}, putOff()...)
+}
+
+// Handler answers every path, those that are not there with a problem document.
+func (s *Server) Handler() http.Handler {
+	auth := &authenticator{PublicURLs: s.PublicURLs, Window: s.SignatureWindow, Secrets: s.Desk.Secrets}
+	mux := http.NewServeMux()
+	for _, rt := range s.routes() {
+		h := s.serve(s.guarded(auth, rt))
+		if !strings.Contains(rt.pattern, "v{1,2}") {
+			mux.Handle(rt.pattern, h)
+			continue
+		}
+		for _, version := range []string{"v1", "v2"} {
+			mux.Handle(strings.Replace(rt.pattern, "v{1,2}", version, 1), h)
+		}
+	}
+	elsewhere := s.serve(nowhere(mux))
+	mux.Handle("/", elsewhere)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !isClean(r.URL) {
+			elsewhere.ServeHTTP(w, r) // the mux would redirect, and the signature would not fit there
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// isClean tells whether a path is written in its shortest form, without //
+// or dots.
+func isClean(u *url.URL) bool {
+	p := u.EscapedPath()
+	return path.Clean(p) == p || p != "/" && path.Clean(p)+"/" == p
+}
