@@ -1,0 +1,115 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/paybell/paybell/internal/shop"
+)
+
+// TestReadme runs the README's commands, word for word but for the ports, as a
+// new user would; a shop that checks both signatures hears the four events.
+func TestReadme(t *testing.T) {
+	for _, tool := range []string{"sh", "curl", "openssl", "go"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Fatalf("the README's commands need %s: %v", tool, err)
+		}
+	}
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The shop learns its secret from client.json, when the commands have made it.
+	var merchant *shop.Shop
+	dir := t.TempDir()
+	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { merchant.ServeHTTP(w, r) }))
+	defer hook.Close()
+	port := freePort(t)
+	local := strings.NewReplacer("127.0.0.1:8080", port, "http://127.0.0.1:9000", hook.URL)
+	var blocks []string
+	for i, part := range strings.Split(string(text), "```") {
+		if i%2 == 1 && strings.HasPrefix(part, "sh\n") {
+			blocks = append(blocks, local.Replace(strings.TrimPrefix(part, "sh\n")))
+		}
+	}
+	if len(blocks) != 6 || !strings.Contains(blocks[0], "demo") || !strings.Contains(blocks[2], "paybell serve") {
+		t.Fatalf("the README's blocks are not as this test knows them: %d", len(blocks))
+	}
+	sh := func(script string) string {
+		t.Helper()
+		cmd := exec.Command("sh", "-eu", "-c", script)
+		cmd.Dir = dir
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s\n%s%v", script, out, err)
+		}
+		return string(out)
+	}
+	build, serve, _ := strings.Cut(blocks[2], "\n")
+	sh("cd " + mustAbs(t, "../..") + "\n" + strings.Replace(build, "-o paybell", "-o "+filepath.Join(dir, "paybell"), 1))
+	server := exec.Command("sh", "-c", "exec "+strings.TrimSpace(serve))
+	server.Dir, server.Env = dir, append(os.Environ(), "PAYBELL_LISTEN="+port)
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = server.Process.Kill(); _ = server.Wait() }()
+	waitReady(t, "http://"+port+"/readyz")
+	id := sh(blocks[3] + `echo "$CLIENT $SECRET"`)
+	client, secret, _ := strings.Cut(strings.TrimSpace(id), " ")
+	merchant = shop.New(hook.URL+"/hook", client, secret)
+	out := sh("CLIENT=" + client + " SECRET='" + secret + "'\n" + blocks[4] + blocks[5])
+	for _, want := range []string{"InvoiceCreated", "InvoicePending", "InvoicePaid", "InvoiceCompleted"} {
+		select {
+		case e := <-merchant.Events():
+			if e.Type != want || e.Err != nil {
+				t.Fatalf("heard %s, %v; want %s\n%s", e.Type, e.Err, want, out)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("%s was not heard\n%s", want, out)
+		}
+	}
+}
+
+func mustAbs(t *testing.T, name string) string {
+	t.Helper()
+	path, err := filepath.Abs(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func waitReady(t *testing.T, url string) {
+	t.Helper()
+	var last error
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		resp, err := http.Get(url)
+		if last = err; err != nil {
+			continue
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode == http.StatusOK {
+			return
+		}
+		last = fmt.Errorf("answered %d", resp.StatusCode)
+	}
+	t.Fatalf("%s: %v", url, last)
+}
