@@ -2,9 +2,9 @@
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 KILLTEST    = ./internal/killtest
 
-.PHONY: test check race kill postgres bench vuln
+.PHONY: test check race kill tools bench vuln
 
-test: postgres check race kill
+test: tools check race kill
 
 # Build, vet, lint.
 check:
@@ -21,10 +21,12 @@ race:
 kill:
 	go test -timeout 4m -v $(KILLTEST)
 
-# The store's tests run on a throw-away PostgreSQL; they need its programs.
-postgres:
-	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null || \
-		{ echo "installing PostgreSQL for the tests"; apt-get update -q && apt-get install -qy postgresql; }
+# The store's tests run on a throw-away PostgreSQL, the README's commands use
+# curl and openssl.
+tools:
+	@command -v curl >/dev/null && command -v openssl >/dev/null && \
+	{ command -v postgres || ls /usr/lib/postgresql/*/bin/postgres; } >/dev/null 2>&1 || \
+	{ echo "installing PostgreSQL, curl and openssl for the tests"; apt-get update -q && apt-get install -qy postgresql curl openssl; }
 
 # The whole path beside the bare HTTP ceiling, in one run.
 bench:

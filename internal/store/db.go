@@ -157,6 +157,7 @@ func (db *DB) Close() error {
 	}
 	close(db.stop)
 	db.writing.Wait()
+	db.prepared.Range(func(_, s any) bool { return s.(*sql.Stmt).Close() == nil })
 	return errors.Join(db.pool.Close(), db.writeDB.Close())
 }
 

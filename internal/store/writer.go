@@ -77,7 +77,7 @@ func (db *DB) write(conn *sql.Conn) {
 				case j := <-db.queue:
 					w.commit(j)
 				default:
-					_ = conn.Close() // the pool closes it for good
+					w.close()
 					return
 				}
 			}
@@ -89,6 +89,15 @@ type writer struct {
 	db    *DB
 	conn  *sql.Conn
 	stmts map[string]*sql.Stmt
+}
+
+// close gives the connection back. SQLite moves the log into the database when
+// the last connection ends, and none ends while it has statements.
+func (w *writer) close() {
+	for _, s := range w.stmts {
+		_ = s.Close()
+	}
+	_ = w.conn.Close() // the pool closes it for good
 }
 
 // commit runs first, and whatever else waits, in one transaction: each body in
