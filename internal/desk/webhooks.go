@@ -90,12 +90,7 @@ func (d *Desk) DeleteWebhook(ctx context.Context, a Actor, clientID, id string) 
 	if err := a.owns(clientID, paybell.DeleteWebhook); err != nil {
 		return err
 	}
-	return store.Do(ctx, d.DB, func(tx *store.Tx) error {
-		if _, err := tx.Webhook(a.ClientID, id); err != nil {
-			return err
-		}
-		return tx.DeleteWebhook(a.ClientID, id, now())
-	})
+	return store.Do(ctx, d.DB, func(tx *store.Tx) error { return tx.DeleteWebhook(a.ClientID, id, now()) })
 }
 
 // owns checks that the path names the client that asks. Others do not exist.

@@ -35,13 +35,12 @@ type DB struct {
 	pool    *sql.DB // SQLite: readers only
 	epoch   int64
 
-	// SQLite only: one writer, which commits many bodies at once.
+	// SQLite only: one writer, which commits many bodies at once, and readers.
 	writeDB *sql.DB
 	queue   chan *job
 	writing sync.WaitGroup
 	stop    chan struct{}
-
-	prepared sync.Map // query -> *sql.Stmt on pool
+	readers chan *session // those that are idle
 
 	onCommit func([]paybell.Delivery)
 }
@@ -86,8 +85,14 @@ func OpenSQLite(ctx context.Context, dir string, opt Options) (*DB, error) {
 	if db.pool, err = sql.Open("sqlite", "file:"+path+pragmas+"&_pragma=query_only(ON)"); err != nil {
 		return nil, errors.Join(err, writeDB.Close())
 	}
-	db.pool.SetMaxOpenConns(max(4, runtime.NumCPU()))
-	db.pool.SetMaxIdleConns(max(4, runtime.NumCPU()))
+	db.readers = make(chan *session, max(4, runtime.NumCPU()))
+	for range cap(db.readers) {
+		conn, err := db.pool.Conn(ctx)
+		if err != nil {
+			return nil, errors.Join(err, writeDB.Close(), db.pool.Close())
+		}
+		db.readers <- newSession(conn)
+	}
 	conn, err := writeDB.Conn(ctx)
 	if err != nil {
 		return nil, errors.Join(err, writeDB.Close(), db.pool.Close())
@@ -150,14 +155,16 @@ func (db *DB) checkKey(ctx context.Context, conn *sql.DB) error {
 // Set it before the first Update; the function must not block.
 func (db *DB) OnCommit(tell func([]paybell.Delivery)) { db.onCommit = tell }
 
-// Close waits for what is being written and closes the store.
+// Close waits for what is being written or read and closes the store.
 func (db *DB) Close() error {
 	if db.writeDB == nil {
 		return db.pool.Close()
 	}
 	close(db.stop)
 	db.writing.Wait()
-	db.prepared.Range(func(_, s any) bool { return s.(*sql.Stmt).Close() == nil })
+	for range cap(db.readers) {
+		(<-db.readers).close()
+	}
 	return errors.Join(db.pool.Close(), db.writeDB.Close())
 }
 
@@ -184,17 +191,41 @@ func Do(ctx context.Context, db *DB, body func(*Tx) error) error {
 
 // View runs body in a transaction that only reads, and sees one moment.
 func View[T any](ctx context.Context, db *DB, body func(*Tx) (T, error)) (T, error) {
-	var zero T
-	tx, err := db.pool.BeginTx(ctx, &sql.TxOptions{ReadOnly: db.dialect.name == "postgres", Isolation: db.dialect.readIsolation})
+	var result T
+	err := db.view(ctx, func(tx *Tx) (err error) {
+		result, err = body(tx)
+		return err
+	})
 	if err != nil {
-		return zero, explain(err)
-	}
-	defer func() { _ = tx.Rollback() }() // it only read
-	result, err := body(&Tx{ctx: ctx, db: db, conn: pooled{tx, db}})
-	if err != nil {
+		var zero T
 		return zero, explain(err)
 	}
 	return result, nil
+}
+
+func (db *DB) view(ctx context.Context, body func(*Tx) error) (err error) {
+	if db.writeDB == nil {
+		tx, err := db.pool.BeginTx(ctx, &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead})
+		if err != nil {
+			return err
+		}
+		defer func() { _ = tx.Rollback() }() // it only read
+		return guarded(&Tx{ctx: ctx, db: db, conn: pooled{tx}}, body)
+	}
+	var s *session
+	select {
+	case s = <-db.readers:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-db.stop:
+		return unavailable("the server is stopping", nil)
+	}
+	defer func() { db.readers <- s }()
+	if err := s.exec("BEGIN"); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.exec("ROLLBACK")) }()
+	return guarded(&Tx{ctx: ctx, db: db, conn: s}, body)
 }
 
 func (db *DB) update(ctx context.Context, body func(*Tx) error) error {
@@ -218,7 +249,7 @@ func (db *DB) updateOnce(ctx context.Context, body func(*Tx) error) ([]paybell.D
 	if err != nil {
 		return nil, err
 	}
-	tx := &Tx{ctx: ctx, db: db, conn: pooled{sqlTx, db}}
+	tx := &Tx{ctx: ctx, db: db, conn: pooled{sqlTx}}
 	if err := guarded(tx, body); err != nil {
 		return nil, errors.Join(err, sqlTx.Rollback())
 	}

@@ -16,10 +16,9 @@ import (
 
 // dialect holds what must differ between the two databases.
 type dialect struct {
-	name          string
-	goose         goose.Dialect
-	readIsolation sql.IsolationLevel
-	retryable     func(error) bool
+	name      string
+	goose     goose.Dialect
+	retryable func(error) bool
 }
 
 var sqliteDialect = dialect{
@@ -28,7 +27,7 @@ var sqliteDialect = dialect{
 }
 
 var postgresDialect = dialect{
-	name: "postgres", goose: goose.DialectPostgres, readIsolation: sql.LevelRepeatableRead,
+	name: "postgres", goose: goose.DialectPostgres,
 	retryable: func(err error) bool {
 		var pg *pgconn.PgError
 		// serialization failure, deadlock, or a unique number that another took first

@@ -17,47 +17,22 @@ type Tx struct {
 	fresh []paybell.Delivery // made in this transaction
 }
 
-// conn is what a transaction asks: the SQLite writer, or one of the pool.
+// conn is what a transaction asks: a session with SQLite, or PostgreSQL.
 type conn interface {
 	execContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 	queryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
-// pooled is a transaction on a connection of the pool. Statements are prepared
-// once per connection by database/sql (SQLite) or by the driver (pgx).
-type pooled struct {
-	tx *sql.Tx
-	db *DB
-}
-
-func (p pooled) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
-	s, ok := p.db.prepared.Load(query)
-	if !ok {
-		made, err := p.db.pool.PrepareContext(ctx, query)
-		if err != nil {
-			return nil, err
-		}
-		var raced bool
-		if s, raced = p.db.prepared.LoadOrStore(query, made); raced {
-			_ = made.Close()
-		}
-	}
-	return p.tx.StmtContext(ctx, s.(*sql.Stmt)), nil
-}
+// pooled is a transaction on PostgreSQL. The driver prepares each statement
+// once per connection.
+type pooled struct{ *sql.Tx }
 
 func (p pooled) execContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	return p.tx.ExecContext(ctx, query, args...)
+	return p.ExecContext(ctx, query, args...)
 }
 
 func (p pooled) queryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	if p.db.writeDB == nil {
-		return p.tx.QueryContext(ctx, query, args...)
-	}
-	s, err := p.stmt(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	return s.QueryContext(ctx, args...)
+	return p.QueryContext(ctx, query, args...)
 }
 
 // exec runs a statement and returns how many rows it touched.

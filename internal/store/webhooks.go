@@ -32,27 +32,41 @@ func (tx *Tx) Webhooks(clientID string) ([]paybell.Webhook, error) {
 func (tx *Tx) Webhook(clientID, id string) (paybell.Webhook, error) {
 	w, found, err := one(tx, scanWebhook, "SELECT "+webhookColumns+" FROM webhooks WHERE id = $1 AND client_id = $2 AND state <> 'deleted'", id, clientID)
 	if err == nil && !found {
-		err = paybell.Errorf(paybell.NotFound, "there is no webhook %.40q on this client", id)
+		err = errNoWebhook(id)
 	}
 	return w, err
 }
 
-// UpdateWebhook changes URL and events. The numbers go on counting, and what is
-// pending goes to the new URL.
+// UpdateWebhook changes URL and events of a client's webhook; one that is not
+// there is NotFound. The numbers go on counting, and what is pending goes to the
+// new URL.
 func (tx *Tx) UpdateWebhook(w paybell.Webhook) error {
-	if _, err := tx.exec("UPDATE webhooks SET url = $3, origin = $4, events = $5 WHERE id = $1 AND client_id = $2",
-		w.ID, w.ClientID, w.URL, w.Origin, int64(w.Events)); err != nil {
+	n, err := tx.exec("UPDATE webhooks SET url = $3, origin = $4, events = $5 WHERE id = $1 AND client_id = $2 AND state <> 'deleted'",
+		w.ID, w.ClientID, w.URL, w.Origin, int64(w.Events))
+	if err != nil {
 		return err
 	}
-	_, err := tx.exec("UPDATE deliveries SET origin = $2 WHERE webhook_id = $1 AND state = 'pending' AND origin <> $2", w.ID, w.Origin)
+	if n == 0 {
+		return errNoWebhook(w.ID)
+	}
+	_, err = tx.exec("UPDATE deliveries SET origin = $2 WHERE webhook_id = $1 AND state IN ('pending', 'held') AND origin <> $2", w.ID, w.Origin)
 	return err
 }
 
-// DeleteWebhook ends a webhook; nothing is sent to it any more.
+// DeleteWebhook ends a client's webhook; nothing is sent to it any more. One
+// that is not there is NotFound.
 func (tx *Tx) DeleteWebhook(clientID, id string, now time.Time) error {
-	if _, err := tx.exec("UPDATE webhooks SET state = 'deleted' WHERE id = $1 AND client_id = $2", id, clientID); err != nil {
+	n, err := tx.exec("UPDATE webhooks SET state = 'deleted' WHERE id = $1 AND client_id = $2 AND state <> 'deleted'", id, clientID)
+	if err != nil {
 		return err
 	}
-	_, err := tx.exec("UPDATE deliveries SET state = 'exhausted', due_at = 0, finished_at = $2 WHERE webhook_id = $1 AND state IN ('pending', 'held')", id, micros(now))
+	if n == 0 {
+		return errNoWebhook(id)
+	}
+	_, err = tx.exec("UPDATE deliveries SET state = 'exhausted', due_at = 0, finished_at = $2 WHERE webhook_id = $1 AND state IN ('pending', 'held')", id, micros(now))
 	return err
+}
+
+func errNoWebhook(id string) error {
+	return paybell.Errorf(paybell.NotFound, "there is no webhook %.40q on this client", id)
 }

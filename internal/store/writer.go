@@ -66,7 +66,7 @@ func (db *DB) enqueue(ctx context.Context, body func(*Tx) error) error {
 // write is the one goroutine that writes to SQLite. While one transaction is
 // being synced to disk the next bodies gather; then they share one commit.
 func (db *DB) write(conn *sql.Conn) {
-	w := &writer{db: db, conn: conn, stmts: map[string]*sql.Stmt{}}
+	w := &writer{db: db, session: newSession(conn)}
 	for {
 		select {
 		case j := <-db.queue:
@@ -86,18 +86,8 @@ func (db *DB) write(conn *sql.Conn) {
 }
 
 type writer struct {
-	db    *DB
-	conn  *sql.Conn
-	stmts map[string]*sql.Stmt
-}
-
-// close gives the connection back. SQLite moves the log into the database when
-// the last connection ends, and none ends while it has statements.
-func (w *writer) close() {
-	for _, s := range w.stmts {
-		_ = s.Close()
-	}
-	_ = w.conn.Close() // the pool closes it for good
+	db *DB
+	*session
 }
 
 // commit runs first, and whatever else waits, in one transaction: each body in
@@ -111,9 +101,10 @@ func (w *writer) commit(first *job) {
 	var ran []result
 	var fresh []paybell.Delivery
 	err := w.exec("BEGIN IMMEDIATE")
-	for j := first; err == nil && j != nil; j = w.waiting(len(ran)) {
+	for j := first; err == nil && j != nil; {
 		if j.ctx.Err() != nil {
 			j.reply(j.ctx.Err())
+			j = w.waiting(len(ran))
 			continue
 		}
 		tx := &Tx{ctx: context.Background(), db: w.db, conn: w}
@@ -122,6 +113,9 @@ func (w *writer) commit(first *job) {
 		ran = append(ran, result{j, bodyErr})
 		if bodyErr == nil {
 			fresh = append(fresh, tx.fresh...)
+		}
+		if err == nil { // or else the next would be taken and never answered
+			j = w.waiting(len(ran))
 		}
 	}
 	if err == nil {
@@ -175,36 +169,4 @@ func guarded(tx *Tx, body func(*Tx) error) (err error) {
 		}
 	}()
 	return body(tx)
-}
-
-func (w *writer) exec(query string) error {
-	_, err := w.execContext(context.Background(), query)
-	return err
-}
-
-func (w *writer) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
-	if s, ok := w.stmts[query]; ok {
-		return s, nil
-	}
-	s, err := w.conn.PrepareContext(ctx, query)
-	if err == nil {
-		w.stmts[query] = s
-	}
-	return s, err
-}
-
-func (w *writer) execContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	s, err := w.stmt(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	return s.ExecContext(ctx, args...)
-}
-
-func (w *writer) queryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	s, err := w.stmt(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	return s.QueryContext(ctx, args...)
 }

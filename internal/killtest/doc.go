@@ -1,0 +1,14 @@
+// Package killtest proves that nothing acknowledged is lost: it kills the real
+// server again and again while shops create, pay and cancel invoices, and then
+// holds what arrived at their webhooks against what they were told.
+//
+// There are tests only. Nothing of Paybell is imported: what a shop signs and
+// verifies is written here a second time, from the contract.
+//
+//	go test ./internal/killtest -run TestKills -v [-seed N] [-kills N] [-invoices N]
+//
+// The seed decides what is done and when a kill is due. What the two processes
+// make of it is up to their schedulers, so a seed is the same pressure again,
+// not the same run. A kill ends the process, not the machine: what it proves is
+// the order of commit, answer and POST, not that the disk keeps its word.
+package killtest

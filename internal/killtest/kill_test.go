@@ -1,0 +1,413 @@
+package killtest
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+var (
+	seedFlag     = flag.Uint64("seed", 0, "seed of all choices; 0 takes a new one")
+	killsFlag    = flag.Int("kills", 25, "how many times the server is killed with requests in flight")
+	invoicesFlag = flag.Int("invoices", 2000, "how many acknowledged invoices there are at least")
+)
+
+// everything is all event types that the shops may cause, as they are
+// subscribed to.
+var everything = []string{
+	"invoiceCreated", "invoicePending", "invoicePaid", "invoiceCompleted", "invoiceCancelled", "invoiceTimedOut",
+	"paymentCreated", "paymentTimedOut", "invoiceReverted", "invoiceFlagged",
+}
+
+const (
+	workers     = 8                      // that sell
+	mineEvery   = 150 * time.Millisecond // of each shop's ledger
+	perInvoice  = 3                      // requests, on average
+	timeLimit   = 100 * time.Second      // of the whole, for the default flags
+	stallLimit  = 20 * time.Second       // with something missing and nothing arriving: a retry comes within 6 s
+	quietAfter  = 1500 * time.Millisecond
+	mostReports = 20
+)
+
+// run is the test while it runs.
+type run struct {
+	t      *testing.T
+	ctx    context.Context
+	fail   context.CancelCauseFunc
+	random *rand.Rand // of the reaper
+
+	server *server
+	recv   *receiver
+	shops  []*shop
+
+	acknowledged atomic.Int64 // invoices
+	kills        atomic.Int64 // that cut off at least one request
+	idle         int          // kills that found no request in flight
+	early        int          // kills before the server was ready
+	cut          int          // requests whose answer was lost
+	traps        []sprung
+	starts       []time.Duration // until ready
+}
+
+// sprung is a kill between a POST and its record.
+type sprung struct {
+	delivery
+	answered bool // the answer was on the wire before the kill
+}
+
+func TestKills(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a minute")
+	}
+	seed := *seedFlag
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	began := time.Now()
+	t.Logf("seed %d: go test ./internal/killtest -run TestKills -seed %d -kills %d -invoices %d", seed, seed, *killsFlag, *invoicesFlag)
+	r := newRun(t, seed)
+	r.open()
+
+	var sellers, others sync.WaitGroup
+	for i := range workers {
+		random := rand.New(rand.NewPCG(seed, uint64(100+i)))
+		s := r.shops[i%len(r.shops)]
+		sellers.Go(func() { r.sell(s, random) })
+	}
+	selling, stop := context.WithCancel(r.ctx)
+	for _, s := range r.shops {
+		others.Go(func() { r.mine(selling, s) })
+	}
+	r.reap()
+	sellers.Wait()
+	stop()
+	others.Wait()
+	if r.stopped() {
+		return
+	}
+	sold := time.Since(began)
+	r.drain()
+	drained := time.Since(began)
+	r.judge()
+	r.again()
+	r.sum()
+	t.Logf("built and sold in %.1f s, drained in %.1f s, all in %.1f s", sold.Seconds(), (drained - sold).Seconds(), time.Since(began).Seconds())
+}
+
+func newRun(t *testing.T, seed uint64) *run {
+	t.Helper()
+	scale := max(1, float64(*killsFlag)/25, float64(*invoicesFlag)/2000)
+	limited, stop := context.WithTimeoutCause(t.Context(), time.Duration(scale*float64(timeLimit)), fmt.Errorf("it took longer than %v times %v", timeLimit, scale))
+	ctx, fail := context.WithCancelCause(limited)
+	t.Cleanup(func() { fail(nil); stop() })
+	r := &run{t: t, ctx: ctx, fail: fail, random: rand.New(rand.NewPCG(seed, 1))}
+	r.recv = newReceiver(t, rand.New(rand.NewPCG(seed, 2)))
+	r.server = newServer(t, build(t), r.random, fail)
+	r.server.readyAfter = func(d time.Duration) { r.starts = append(r.starts, d) }
+	return r
+}
+
+// must ends the test at the first thing that cannot be.
+func (r *run) must(err error) {
+	r.t.Helper()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// stopped reports whether somebody else has ended the test, and says why.
+func (r *run) stopped() bool {
+	r.t.Helper()
+	if r.ctx.Err() == nil {
+		return false
+	}
+	r.t.Error(context.Cause(r.ctx))
+	return true
+}
+
+// open starts the server and makes two merchants beside it: one with three
+// webhooks, one with one.
+func (r *run) open() {
+	r.t.Helper()
+	l, err := r.server.start()
+	r.must(err)
+	r.must(r.server.ready(r.ctx, l))
+	web := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 2 * workers}}
+	for _, name := range []string{"cafe", "books"} {
+		var merchant struct{ ID string }
+		r.command(&merchant, "merchant", "create", "--name", name, "--json")
+		var client struct{ ClientID, ClientSecret string }
+		r.command(&client, "client", "create", "--merchant", merchant.ID, "--name", name, "--url", "https://"+name+".example", "--json")
+		r.shops = append(r.shops, &shop{
+			account: account{client.ClientID, client.ClientSecret}, name: name, server: r.server, recv: r.recv, web: web,
+			fail: r.fail, acknowledged: &r.acknowledged,
+		})
+	}
+	r.webhook(r.shops[0], "/cafe/all", everything)
+	r.webhook(r.shops[0], "/cafe/copy?of=all&x=%C3%A9", everything)
+	r.webhook(r.shops[0], "/cafe/money", []string{"invoicePaid", "invoiceCompleted"})
+	r.webhook(r.shops[1], "/books/all", everything)
+}
+
+func (r *run) command(into any, args ...string) {
+	r.t.Helper()
+	out, err := r.server.run(r.ctx, args...)
+	r.must(err)
+	r.must(json.Unmarshal(out, into))
+}
+
+func (r *run) webhook(s *shop, path string, events []string) {
+	r.t.Helper()
+	var wants []string
+	if len(events) < len(everything) {
+		for _, e := range events {
+			wants = append(wants, strings.ToUpper(e[:1])+e[1:])
+		}
+	}
+	h := r.recv.expect(path, &s.account, "", wants...)
+	body, _ := json.Marshal(map[string]any{"notificationsUrl": h.url, "notifications": events})
+	_, err := s.call(r.ctx, http.MethodPost, "/api/v1/merchant/clients/"+s.clientID+"/webhooks", string(body), nil)
+	r.must(err)
+}
+
+// sell goes on until there were enough invoices and enough kills.
+func (r *run) sell(s *shop, random *rand.Rand) {
+	for r.acknowledged.Load() < int64(*invoicesFlag) || r.kills.Load() < int64(*killsFlag) {
+		if err := s.sell(r.ctx, random); err != nil {
+			r.fail(err)
+			return
+		}
+	}
+}
+
+// mine adds a block to the shop's ledger now and then, until ctx ends.
+func (r *run) mine(ctx context.Context, s *shop) {
+	ticker := time.NewTicker(mineEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+		if err := s.mine(ctx, 1); err != nil && ctx.Err() == nil {
+			r.fail(err)
+			return
+		}
+	}
+}
+
+// reap kills the server until it was killed often enough.
+func (r *run) reap() {
+	for r.kills.Load() < int64(*killsFlag) && r.ctx.Err() == nil {
+		if err := r.reapOnce(); err != nil {
+			r.fail(err)
+			return
+		}
+	}
+}
+
+// reapOnce lets the present life answer a random number of requests, kills it at
+// a random moment after that, and starts the next.
+func (r *run) reapOnce() error {
+	l := r.server.life
+	quota := 1 + r.random.Int64N(int64(2*perInvoice**invoicesFlag / *killsFlag))
+	for l.answered.Load() < quota {
+		if err := pause(r.ctx, time.Millisecond); err != nil {
+			return err
+		}
+	}
+	if err := pause(r.ctx, time.Duration(r.random.Int64N(int64(25*time.Millisecond)))); err != nil {
+		return err
+	}
+	if r.random.IntN(3) > 0 {
+		r.server.kill(l)
+	} else if err := r.killBeforeRecord(l); err != nil {
+		return err
+	}
+	cut, err := r.server.landed(r.ctx, l)
+	if err != nil {
+		return err
+	}
+	if r.cut += cut; cut > 0 {
+		r.kills.Add(1)
+	} else {
+		r.idle++
+	}
+	return r.restart()
+}
+
+// killBeforeRecord kills the server while it waits for the answer to a POST, or
+// when the answer is on its way, so that it cannot have recorded it.
+func (r *run) killBeforeRecord(l *life) error {
+	t := &trap{answerFirst: r.random.IntN(2) == 0, kill: func() { r.server.kill(l) }, sprung: make(chan delivery, 1)}
+	r.recv.trap.Store(t)
+	select {
+	case d := <-t.sprung:
+		r.traps = append(r.traps, sprung{d, t.answerFirst})
+		return nil
+	case <-time.After(15 * time.Second):
+		return fmt.Errorf("no new notification came for 15 s, with shops selling")
+	case <-r.ctx.Done():
+		return context.Cause(r.ctx)
+	}
+}
+
+// restart starts the next life. One in six is killed before it is ready.
+func (r *run) restart() error {
+	l, err := r.server.start()
+	if err != nil {
+		return err
+	}
+	if r.random.IntN(6) == 0 {
+		if err := pause(r.ctx, time.Duration(r.random.Int64N(int64(120*time.Millisecond)))); err != nil {
+			return err
+		}
+		r.server.kill(l)
+		r.early++
+		if l, err = r.server.start(); err != nil {
+			return err
+		}
+	}
+	return r.server.ready(r.ctx, l)
+}
+
+// drain confirms what was paid and waits until nothing is missing.
+func (r *run) drain() {
+	r.t.Helper()
+	for _, s := range r.shops {
+		r.must(s.mine(r.ctx, 3))
+	}
+	seen, at := 0, time.Now()
+	for {
+		r.look()
+		var missing []complaint
+		r.recv.judged(func(h *history) { missing = h.missing() })
+		if len(missing) == 0 && r.recv.seen() == seen && time.Since(at) >= quietAfter {
+			return
+		}
+		if n := r.recv.seen(); n != seen {
+			seen, at = n, time.Now()
+		}
+		if time.Since(at) > stallLimit {
+			r.t.Errorf("nothing arrived for %v, and this is missing:", stallLimit)
+			return // judge says what
+		}
+		if pause(r.ctx, 250*time.Millisecond) != nil {
+			r.t.Error(context.Cause(r.ctx))
+			return
+		}
+	}
+}
+
+// look reads from the API what is stored.
+func (r *run) look() {
+	r.t.Helper()
+	all := map[string]stored{}
+	for _, s := range r.shops {
+		r.must(s.list(r.ctx, all))
+	}
+	r.recv.judged(func(h *history) { h.stored = all })
+}
+
+// judge holds everything against everything.
+func (r *run) judge() {
+	r.t.Helper()
+	r.report()
+	arrived := map[delivery]int{}
+	r.recv.judged(func(h *history) {
+		for _, a := range h.arrivals {
+			arrived[delivery{a.hook, a.id}]++
+		}
+	})
+	again := 0
+	for _, s := range r.traps {
+		switch {
+		case arrived[s.delivery] > 1:
+			again++
+		case !s.answered:
+			r.t.Errorf("the server was killed before %s was answered, and it did not come again", s.id)
+		}
+	}
+	if again == 0 {
+		r.t.Error("no kill fell between a POST and its record: the test did not see what it is for")
+	}
+	if r.recv.duplicates == 0 {
+		r.t.Error("nothing arrived twice: the test did not see what it is for")
+	}
+	if n := r.acknowledged.Load(); n < int64(*invoicesFlag) {
+		r.t.Errorf("%d invoices were acknowledged, not %d", n, *invoicesFlag)
+	}
+	if n := r.kills.Load(); n < int64(*killsFlag) {
+		r.t.Errorf("%d kills had requests in flight, not %d", n, *killsFlag)
+	}
+}
+
+// report says everything that is missing or wrong, most of it.
+func (r *run) report() {
+	r.t.Helper()
+	r.recv.judged(func(h *history) {
+		all := append(h.wrong(), h.missing()...)
+		for _, c := range all[:min(len(all), mostReports)] {
+			r.t.Error(h.tell(c))
+		}
+		if len(all) > mostReports {
+			r.t.Errorf("and %d more", len(all)-mostReports)
+		}
+	})
+	for i, line := range r.server.complaints() {
+		if i < mostReports {
+			r.t.Error("the server's log: " + line)
+		}
+	}
+}
+
+// again stops the server as an operator would and starts it once more: what was
+// delivered must have been recorded, so that nothing comes again.
+func (r *run) again() {
+	r.t.Helper()
+	before := r.recv.seen()
+	r.must(r.server.stop(r.server.life))
+	l, err := r.server.start()
+	r.must(err)
+	r.must(r.server.ready(r.ctx, l))
+	r.must(pause(r.ctx, quietAfter))
+	r.must(r.server.stop(l))
+	if n := r.recv.seen() - before; n > 0 {
+		r.t.Errorf("%d notifications came again after a restart, although they had been delivered", n)
+	}
+}
+
+func (r *run) sum() {
+	again := 0
+	arrived := map[delivery]int{}
+	distinct := 0
+	r.recv.judged(func(h *history) {
+		for _, a := range h.arrivals {
+			if arrived[delivery{a.hook, a.id}]++; arrived[delivery{a.hook, a.id}] == 1 {
+				distinct++
+			}
+		}
+	})
+	for _, s := range r.traps {
+		if arrived[s.delivery] > 1 {
+			again++
+		}
+	}
+	slices.Sort(r.starts)
+	r.t.Logf("%d invoices acknowledged; %d kills with requests in flight (%d answers lost), %d without, %d before ready; "+
+		"%d arrivals of %d deliveries, %d duplicates, %d retries after 503, %d cut off; "+
+		"%d kills forced between POST and record, %d came again; restart to ready p50 %v, max %v",
+		r.acknowledged.Load(), r.kills.Load(), r.cut, r.idle, r.early,
+		r.recv.seen(), distinct, r.recv.duplicates, r.recv.retries, r.recv.broken,
+		len(r.traps), again, r.starts[len(r.starts)/2].Round(time.Millisecond), r.starts[len(r.starts)-1].Round(time.Millisecond))
+}

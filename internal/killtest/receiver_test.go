@@ -1,0 +1,274 @@
+package killtest
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// receiver is the shops' own server, where all webhooks point. It lives as long
+// as the test and writes down what arrives.
+type receiver struct {
+	base  string // http://127.0.0.1:port
+	began time.Time
+
+	trap atomic.Pointer[trap] // for the next notification that is new; nil: none
+
+	mu     sync.Mutex
+	random *rand.Rand
+	hooks  map[string]*hook // by path and query
+	told   map[delivery]int // the status each delivery was last answered
+	bodies map[string]string
+	record history
+
+	duplicates int // arrivals that were answered 2xx before, or were to be
+	retries    int // arrivals that were answered 503 before
+	broken     int // requests whose body the kill cut off: nothing arrived
+}
+
+// trap ends the server at the worst moment: between a POST and the record of
+// its outcome.
+type trap struct {
+	answerFirst bool   // the 200 is on the wire before the kill; else it comes after, to nobody
+	kill        func() // returns when the server is gone
+	sprung      chan delivery
+}
+
+func newReceiver(t *testing.T, random *rand.Rand) *receiver {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &receiver{
+		base: "http://" + listener.Addr().String(), began: time.Now(), random: random,
+		hooks: map[string]*hook{}, told: map[delivery]int{}, bodies: map[string]string{},
+		record: history{sales: map[string]*sale{}},
+	}
+	web := &http.Server{Handler: r, ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0)}
+	go func() { _ = web.Serve(listener) }()
+	t.Cleanup(func() { _ = web.Close() })
+	return r
+}
+
+func (r *receiver) since() time.Duration { return time.Since(r.began) }
+
+// expect makes a webhook's path known before it is registered: the first
+// notification may be faster than the answer.
+func (r *receiver) expect(path string, owner *account, only string, wants ...string) *hook {
+	h := &hook{url: r.base + path, owner: owner, only: only}
+	for _, kind := range wants {
+		if h.wants == nil {
+			h.wants = map[string]bool{}
+		}
+		h.wants[kind] = true
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.hooks[path] = h
+	r.record.hooks = append(r.record.hooks, h)
+	return h
+}
+
+// open adds a sale to the record before it is asked for.
+func (r *receiver) open(s *sale) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.record.sales[s.number] = s
+}
+
+// seen is how many notifications have arrived.
+func (r *receiver) seen() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.record.arrivals)
+}
+
+// judged calls f with the record while nothing arrives.
+func (r *receiver) judged(f func(*history)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f(&r.record)
+}
+
+func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	body, err := io.ReadAll(req.Body)
+	if err != nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.broken++
+		return
+	}
+	r.mu.Lock()
+	h := r.hooks[req.RequestURI]
+	r.mu.Unlock()
+	if h == nil {
+		h = &hook{url: req.RequestURI}
+	}
+	a := read(h, req, body)
+	status, fresh, pause := r.write(&a)
+	if fresh {
+		if t := r.trap.Swap(nil); t != nil {
+			t.spring(w, delivery{a.hook, a.id})
+			return
+		}
+	}
+	if pause > 0 {
+		timer := time.NewTimer(pause)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-req.Context().Done():
+		}
+	}
+	w.WriteHeader(status)
+}
+
+// spring kills the server from inside the request that it waits for.
+func (t *trap) spring(w http.ResponseWriter, d delivery) {
+	if t.answerFirst {
+		w.WriteHeader(http.StatusOK)
+		_ = http.NewResponseController(w).Flush() // whether it got through is what the test is about
+		t.kill()
+	} else {
+		t.kill()
+		w.WriteHeader(http.StatusOK)
+	}
+	t.sprung <- d
+}
+
+// write puts an arrival into the record and decides how to answer: nearly always
+// 200 at once; now and then slowly, so that kills find requests in flight; now
+// and then 503 to what is new, so that kills find retries, too.
+func (r *receiver) write(a *arrival) (status int, fresh bool, pause time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a.at = r.since()
+	if first, known := r.bodies[a.id]; known && first == a.body {
+		a.body = first // kept once
+	} else if !known {
+		r.bodies[a.id] = a.body
+	}
+	status = http.StatusOK
+	d := delivery{a.hook, a.id}
+	before, known := r.told[d]
+	switch {
+	case known && before == http.StatusOK:
+		r.duplicates++
+	case known:
+		r.retries++
+	case r.random.IntN(400) == 0:
+		status = http.StatusServiceUnavailable
+	}
+	if r.random.IntN(10) == 0 {
+		pause = time.Duration(1+r.random.IntN(30)) * time.Millisecond
+	}
+	a.status = status
+	r.told[d] = status
+	r.record.arrivals = append(r.record.arrivals, *a)
+	return status, !known && status == http.StatusOK && a.distrust == "", pause
+}
+
+// read takes a notification apart and verifies it.
+func read(h *hook, req *http.Request, body []byte) arrival {
+	a := arrival{hook: h, body: string(body), late: req.Header.Get("Paybell-Out-Of-Order") != ""}
+	var n struct {
+		ID, Type, Timestamp string
+		Invoice             struct {
+			ID, InvoiceID, State, MerchantClientID string
+			CustomData                             struct{ Sale string }
+			Paybell                                struct{ Version int }
+		}
+	}
+	if err := json.Unmarshal(body, &n); err != nil {
+		a.distrust = err.Error()
+		return a
+	}
+	a.id, a.kind, a.state, a.version = n.ID, n.Type, n.Invoice.State, n.Invoice.Paybell.Version
+	a.invoiceID, a.number, a.echo = n.Invoice.ID, n.Invoice.InvoiceID, n.Invoice.CustomData.Sale
+	var err error
+	a.epoch, a.n, err = readSequence(req.Header.Get("Paybell-Sequence"))
+	switch {
+	case h.owner == nil:
+		err = errors.New("no webhook was registered here")
+	case err != nil:
+	case strings.ReplaceAll(n.Invoice.MerchantClientID, "-", "") != h.owner.clientID:
+		err = fmt.Errorf("it is of client %s", n.Invoice.MerchantClientID)
+	default:
+		err = verify(h, req, body, n.ID)
+	}
+	if err != nil {
+		a.distrust = err.Error()
+	}
+	return a
+}
+
+// readSequence reads <epoch>.<n>.
+func readSequence(s string) (epoch, n int64, err error) {
+	before, after, _ := strings.Cut(s, ".")
+	if epoch, err = strconv.ParseInt(before, 10, 64); err == nil {
+		n, err = strconv.ParseInt(after, 10, 64)
+	}
+	if err != nil || n < 1 {
+		return 0, 0, fmt.Errorf("the sequence is %q", s)
+	}
+	return epoch, n, nil
+}
+
+// verify checks both signatures of a notification, after the contract, section
+// 1.3, and the specification of Standard Webhooks.
+func verify(h *hook, req *http.Request, body []byte, id string) error {
+	stamp, unix := req.Header.Get("X-CoinPayments-Timestamp"), req.Header.Get("webhook-timestamp")
+	at, err := time.Parse("2006-01-02T15:04:05", stamp)
+	if err != nil {
+		return err
+	}
+	standardAt, err := strconv.ParseInt(unix, 10, 64)
+	if err != nil {
+		return err
+	}
+	key, err := base64.StdEncoding.DecodeString(h.owner.secret)
+	if err != nil {
+		return err
+	}
+	got := req.Header.Get("X-CoinPayments-Signature")
+	standard := req.Header.Get("webhook-signature")
+	switch {
+	case req.Method != http.MethodPost:
+		return errors.New("it is a " + req.Method)
+	case req.Header.Get("X-CoinPayments-Client") != h.owner.clientID:
+		return errors.New("the header names another client")
+	case time.Since(at).Abs() > 300*time.Second || time.Since(time.Unix(standardAt, 0)).Abs() > 300*time.Second:
+		return fmt.Errorf("it was signed at %s and %s", stamp, unix)
+	case got != sign([]byte(h.owner.secret), "\xEF\xBB\xBFPOST", h.url, h.owner.clientID, stamp, string(body)):
+		return errors.New("the CoinPayments signature does not match")
+	case req.Header.Get("webhook-id") != id:
+		return fmt.Errorf("the webhook-id is %q", req.Header.Get("webhook-id"))
+	case standard != "v1,"+sign(key, id, ".", unix, ".", string(body)):
+		return errors.New("the Standard Webhooks signature does not match")
+	}
+	return nil
+}
+
+// sign is the base64 of HMAC-SHA256 over the parts.
+func sign(key []byte, parts ...string) string {
+	mac := hmac.New(sha256.New, key)
+	for _, p := range parts {
+		mac.Write([]byte(p))
+	}
+	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
+}

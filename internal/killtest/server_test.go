@@ -1,0 +1,318 @@
+package killtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// server is the real binary on one data directory and one port, in one process
+// after another.
+type server struct {
+	bin, data, addr string
+	log             *os.File              // stderr of all processes
+	fail            func(err error)       // ends the test; called from any goroutine
+	probe           http.Client           // asks /readyz
+	readyAfter      func(d time.Duration) // told of each start that became ready
+
+	mu      sync.Mutex
+	life    *life
+	changed chan struct{} // closed and replaced when anything below mu changes
+}
+
+// life is one process of the server, from its start to its end.
+type life struct {
+	n       int
+	cmd     *exec.Cmd
+	started time.Time
+	exited  chan struct{} // closed when the process is gone
+	err     error         // how it ended; set before exited is closed
+
+	answered atomic.Int64 // requests that got their answer
+
+	// Guarded by server.mu.
+	up     bool // ready, and not ended by us
+	ended  bool // by us, or about to be
+	flying int  // requests on the way
+	cut    int  // requests whose answer the end of the process has cut off
+}
+
+// build compiles the binary as it is shipped: without the race detector, which
+// would slow the server and not see more, since the test is in another process.
+func build(t *testing.T) string {
+	t.Helper()
+	bin := filepath.Join(t.TempDir(), "paybell")
+	out, err := exec.CommandContext(t.Context(), "go", "build", "-race=false", "-o", bin, "github.com/paybell/paybell/cmd/paybell").CombinedOutput()
+	if err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return bin
+}
+
+// newServer prepares a server that was not started yet.
+func newServer(t *testing.T, bin string, random *rand.Rand, fail func(error)) *server {
+	t.Helper()
+	dir := t.ArtifactDir() // kept with -artifacts
+	log, err := os.Create(filepath.Join(dir, "server.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &server{
+		bin: bin, data: filepath.Join(dir, "data"), addr: freeAddr(t, random), log: log, fail: fail,
+		probe:      http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}},
+		readyAfter: func(time.Duration) {}, changed: make(chan struct{}),
+	}
+	t.Cleanup(func() {
+		if s.life != nil {
+			s.kill(s.life)
+		}
+		_ = log.Close()
+	})
+	return s
+}
+
+// freeAddr finds a port below those that the kernel gives to outgoing
+// connections: between two lives, one of those could take it.
+func freeAddr(t *testing.T, random *rand.Rand) string {
+	t.Helper()
+	for range 100 {
+		addr := fmt.Sprintf("127.0.0.1:%d", 12_000+random.IntN(18_000))
+		l, err := net.Listen("tcp", addr)
+		if err == nil {
+			_ = l.Close()
+			return addr
+		}
+	}
+	t.Fatal("no free port")
+	return ""
+}
+
+func (s *server) url() string { return "http://" + s.addr }
+
+// environment is ours without what would configure the server.
+func environment() []string {
+	return slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "PAYBELL_") })
+}
+
+// run runs another command of the binary on the same data.
+func (s *server) run(ctx context.Context, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, s.bin, append(args, "--data", s.data)...)
+	cmd.Env = environment()
+	out, err := cmd.Output()
+	if e, ok := errors.AsType[*exec.ExitError](err); ok {
+		err = fmt.Errorf("paybell %s: %w: %s", strings.Join(args, " "), err, e.Stderr)
+	}
+	return out, err
+}
+
+// start begins a new life. The one before must have ended.
+func (s *server) start() (*life, error) {
+	cmd := exec.Command(s.bin, "serve", "--data", s.data, "--listen", s.addr, "--public-url", s.url(),
+		"--allow-cidr", "127.0.0.0/8", "--log-level", "warn")
+	cmd.Env, cmd.Stdout, cmd.Stderr = environment(), s.log, s.log
+	l := &life{cmd: cmd, started: time.Now(), exited: make(chan struct{})}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.life != nil {
+		l.n = s.life.n + 1
+	}
+	s.life = l
+	s.change()
+	go func() {
+		l.err = cmd.Wait()
+		close(l.exited)
+		s.mu.Lock()
+		ended := l.ended
+		s.mu.Unlock()
+		if !ended {
+			s.fail(fmt.Errorf("the server ended by itself in life %d: %v\n%s", l.n, l.err, s.logTail()))
+		}
+	}()
+	return l, nil
+}
+
+// ready waits until a life answers /readyz with 200 and lets requests in.
+func (s *server) ready(ctx context.Context, l *life) error {
+	ticker := time.NewTicker(2 * time.Millisecond)
+	defer ticker.Stop()
+	limit := time.NewTimer(30 * time.Second)
+	defer limit.Stop()
+	for !s.isReady(ctx) {
+		select {
+		case <-ticker.C:
+		case <-limit.C:
+			return fmt.Errorf("life %d was not ready after 30 s\n%s", l.n, s.logTail())
+		case <-l.exited:
+			return fmt.Errorf("life %d ended before it was ready: %v\n%s", l.n, l.err, s.logTail())
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	s.readyAfter(time.Since(l.started))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l.up = !l.ended
+	s.change()
+	return nil
+}
+
+func (s *server) isReady(ctx context.Context) bool {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url()+"/readyz", nil)
+	if err != nil {
+		return false
+	}
+	resp, err := s.probe.Do(req)
+	if err != nil {
+		return false
+	}
+	_, _ = io.Copy(io.Discard, resp.Body)
+	_ = resp.Body.Close()
+	return resp.StatusCode == http.StatusOK
+}
+
+// kill is kill -9. When it returns the process is gone: it writes nothing more,
+// to the disk or to anybody.
+func (s *server) kill(l *life) {
+	s.end(l)
+	_ = l.cmd.Process.Kill() // an error means that it is gone already
+	<-l.exited
+}
+
+// stop asks a life to end and waits; it must say that all went well.
+func (s *server) stop(l *life) error {
+	s.end(l)
+	if err := l.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	select {
+	case <-l.exited:
+		if l.err != nil {
+			return fmt.Errorf("the server stopped with %w\n%s", l.err, s.logTail())
+		}
+		return nil
+	case <-time.After(30 * time.Second):
+		return errors.New("the server did not stop within 30 s")
+	}
+}
+
+// dump ends a life that hangs and returns the stacks of its goroutines.
+func (s *server) dump(l *life) string {
+	s.end(l)
+	_ = l.cmd.Process.Signal(syscall.SIGQUIT) // the Go runtime answers with all stacks
+	<-l.exited
+	text, err := os.ReadFile(s.log.Name())
+	if err != nil {
+		return err.Error()
+	}
+	_, stacks, _ := strings.Cut(string(text), "SIGQUIT: quit")
+	return stacks
+}
+
+// end lets no more requests in.
+func (s *server) end(l *life) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l.up, l.ended = false, true
+	s.change()
+}
+
+// enter waits until the server is up and counts a request in. Each is followed
+// by a leave.
+func (s *server) enter(ctx context.Context) (l *life, err error) {
+	err = s.wait(ctx, func() bool {
+		if s.life == nil || !s.life.up {
+			return false
+		}
+		l = s.life
+		l.flying++
+		return true
+	})
+	return l, err
+}
+
+// leave counts a request out. A refused connection was never in flight.
+func (s *server) leave(l *life, err error) {
+	if err == nil {
+		l.answered.Add(1)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l.flying--
+	if err != nil && !errors.Is(err, syscall.ECONNREFUSED) {
+		l.cut++
+	}
+	if l.flying == 0 {
+		s.change()
+	}
+}
+
+// landed waits until no request of an ended life is on the way and tells how
+// many its end has cut off.
+func (s *server) landed(ctx context.Context, l *life) (cut int, err error) {
+	err = s.wait(ctx, func() bool { cut = l.cut; return l.flying == 0 })
+	return cut, err
+}
+
+// wait waits until cond, which is called with mu held, is true.
+func (s *server) wait(ctx context.Context, cond func() bool) error {
+	for {
+		s.mu.Lock()
+		done, changed := cond(), s.changed
+		s.mu.Unlock()
+		if done {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// change wakes who waits; mu is held.
+func (s *server) change() {
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// logTail is the end of what the processes said.
+func (s *server) logTail() string {
+	text, err := os.ReadFile(s.log.Name())
+	if err != nil {
+		return err.Error()
+	}
+	return string(text[max(0, len(text)-4000):])
+}
+
+// complaints are the lines of the log that say that something is wrong.
+func (s *server) complaints() []string {
+	text, err := os.ReadFile(s.log.Name())
+	if err != nil {
+		return []string{err.Error()}
+	}
+	var lines []string
+	for line := range strings.Lines(string(text)) {
+		if strings.Contains(line, "level=ERROR") || strings.Contains(line, "panic") {
+			lines = append(lines, strings.TrimSpace(line))
+		}
+	}
+	return lines
+}

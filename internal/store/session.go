@@ -1,0 +1,60 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+)
+
+// session is one connection to SQLite with its prepared statements. It is used
+// by one goroutine at a time.
+type session struct {
+	conn  *sql.Conn
+	stmts map[string]*sql.Stmt
+}
+
+func newSession(conn *sql.Conn) *session {
+	return &session{conn: conn, stmts: map[string]*sql.Stmt{}}
+}
+
+// close gives the connection back to its pool. SQLite moves the log into the
+// database when the last connection ends, and none ends while it has statements.
+func (s *session) close() {
+	for _, stmt := range s.stmts {
+		_ = stmt.Close()
+	}
+	_ = s.conn.Close() // the pool closes it for good
+}
+
+// exec runs a statement that must not be cut short: one that begins or ends
+// something.
+func (s *session) exec(query string) error {
+	_, err := s.execContext(context.Background(), query)
+	return err
+}
+
+func (s *session) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
+	if stmt, ok := s.stmts[query]; ok {
+		return stmt, nil
+	}
+	stmt, err := s.conn.PrepareContext(ctx, query)
+	if err == nil {
+		s.stmts[query] = stmt
+	}
+	return stmt, err
+}
+
+func (s *session) execContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	stmt, err := s.stmt(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return stmt.ExecContext(ctx, args...)
+}
+
+func (s *session) queryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	stmt, err := s.stmt(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return stmt.QueryContext(ctx, args...)
+}
