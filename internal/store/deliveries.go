@@ -1,6 +1,7 @@
 package store
 
 import (
+	"slices"
 	"time"
 
 	"github.com/paybell/paybell"
@@ -134,6 +135,9 @@ type Result struct {
 // results that happened. A delivery that was ended meanwhile (its webhook was
 // deleted) keeps its state.
 func (tx *Tx) Record(results []Result, now time.Time) (next []bool, err error) {
+	if err := tx.lockLanes(results); err != nil {
+		return nil, err
+	}
 	next = make([]bool, len(results))
 	for i, r := range results {
 		if next[i], err = tx.record(r, now); err != nil {
@@ -141,6 +145,27 @@ func (tx *Tx) Record(results []Result, now time.Time) (next []bool, err error) {
 		}
 	}
 	return next, nil
+}
+
+// lockLanes waits for those who are just adding to the lanes of these results,
+// and keeps others out: Apply holds its invoice's row. Else a delivery that is
+// added behind one that is being finished would see it pending, the finisher
+// would not see the new one, and nobody would make it due. SQLite has one writer.
+func (tx *Tx) lockLanes(results []Result) error {
+	if tx.db.dialect.forUpdate == "" {
+		return nil
+	}
+	var ids []string
+	for _, r := range results {
+		ids = append(ids, r.Delivery.InvoiceID)
+	}
+	slices.Sort(ids) // one order for all, against deadlocks
+	for _, id := range slices.Compact(ids) {
+		if _, err := tx.exec("SELECT 1 FROM invoices WHERE id = $1"+tx.db.dialect.forUpdate, id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (tx *Tx) record(r Result, now time.Time) (next bool, err error) {

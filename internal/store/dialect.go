@@ -18,6 +18,7 @@ import (
 type dialect struct {
 	name      string
 	goose     goose.Dialect
+	forUpdate string // locks the rows that a SELECT reads; empty where there is one writer
 	retryable func(error) bool
 }
 
@@ -27,7 +28,7 @@ var sqliteDialect = dialect{
 }
 
 var postgresDialect = dialect{
-	name: "postgres", goose: goose.DialectPostgres,
+	name: "postgres", goose: goose.DialectPostgres, forUpdate: " FOR UPDATE",
 	retryable: func(err error) bool {
 		var pg *pgconn.PgError
 		// serialization failure, deadlock, or a unique number that another took first
