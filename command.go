@@ -82,7 +82,7 @@ func (inv *Invoice) acceptLate() {
 		return
 	}
 	for i, p := range inv.Payments {
-		if seen := inv.Money(p).Seen; p.Accepted.IsZero() && !seen.IsZero() && seen.Cmp(p.enough()) >= 0 {
+		if seen := inv.Money(p).Seen; !seen.IsZero() && seen.Cmp(p.enough()) >= 0 {
 			inv.Payments[i].Accepted = seen
 			return
 		}

@@ -126,10 +126,11 @@ func Create(draft Invoice, now time.Time) Change {
 //
 // For one final set of transfers, the money picture (Seen, Counted, Confirmed
 // and the derived flags) is the same however the sightings were grouped,
-// ordered or repeated. What does depend on the order is in the tables above
-// each command and in State.closedTo.
+// ordered or repeated. What does depend on the order is in the table in
+// command.go.
 func (inv Invoice) Next(in Input, now time.Time) ([]Change, error) {
 	inv.Payments = slices.Clone(inv.Payments)
+	told := slices.Clone(inv.Payments) // as the last change shows them
 	if in.Transfers != nil {
 		inv.Transfers = transferSet(in.Transfers)
 	}
@@ -137,10 +138,28 @@ func (inv Invoice) Next(in Input, now time.Time) ([]Change, error) {
 	tell := func(e Event) {
 		inv.refresh()
 		inv.Version++
-		told := inv
-		told.Payments = slices.Clone(inv.Payments)
-		changes = append(changes, Change{Event: e, At: now, Invoice: told})
+		told = slices.Clone(inv.Payments)
+		shown := inv
+		shown.Payments = told
+		changes = append(changes, Change{Event: e, At: now, Invoice: shown})
 	}
+	follow := func() {
+		inv.acceptLate()
+		for {
+			event := inv.step(in.Scanned, now)
+			switch {
+			case event != 0:
+			case slices.Equal(inv.Payments, told):
+				return
+			case inv.State == Pending: // more was accepted than before
+				event = InvoicePending
+			default:
+				event = InvoiceFlagged
+			}
+			tell(event)
+		}
+	}
+	follow() // first, so that a command meets the invoice as it is, not as it was
 	if in.Do != nil {
 		event, err := in.Do.do(&inv, now)
 		if err != nil {
@@ -149,15 +168,9 @@ func (inv Invoice) Next(in Input, now time.Time) ([]Change, error) {
 		if event != 0 {
 			tell(event)
 		}
+		follow()
 	}
-	inv.acceptLate()
-	for {
-		event := inv.step(in.Scanned, now)
-		if event == 0 {
-			return changes, nil
-		}
-		tell(event)
-	}
+	return changes, nil
 }
 
 // step makes the one change that the facts ask for first, and names it. It
@@ -282,7 +295,7 @@ func (inv *Invoice) flags() Flags {
 	if withMoney > 1 {
 		f |= Multiple
 	}
-	if !seen && inv.anyTransfer(func(t Transfer) bool { return t.Status == Replaced }) {
+	if !seen && inv.anyTransfer(func(t Transfer) bool { return t.Status == Replaced && !inv.bumped(t) }) {
 		f |= ReplacedFlag
 	}
 	if !inv.satisfied(whenCompleted) && inv.anyTransfer(func(t Transfer) bool { return t.Reorged && t.Status != Mined }) {
@@ -291,17 +304,29 @@ func (inv *Invoice) flags() Flags {
 	return f
 }
 
+// bumped reports whether what replaced t pays as much to the same address.
+func (inv *Invoice) bumped(t Transfer) bool {
+	return inv.anyTransfer(func(u Transfer) bool {
+		return u.Replaces == t.TxID && u.PaymentID == t.PaymentID && u.Amount.Cmp(t.Amount) >= 0
+	})
+}
+
 // refresh brings the derived fields up to the facts.
 func (inv *Invoice) refresh() {
 	inv.Flags = inv.flags()
 	for i, p := range inv.Payments {
-		inv.Payments[i].Seen = inv.Money(p).Seen
+		m := inv.Money(p)
+		inv.Payments[i].Seen, inv.Payments[i].Counted = m.Seen, m.Counted
 	}
 }
 
-// moneyMoved reports whether the standing money is not what was last told.
+// moneyMoved reports whether the standing money, or what of it counts, is not
+// what was last told.
 func (inv *Invoice) moneyMoved() bool {
-	return slices.ContainsFunc(inv.Payments, func(p Payment) bool { return inv.Money(p).Seen != p.Seen })
+	return slices.ContainsFunc(inv.Payments, func(p Payment) bool {
+		m := inv.Money(p)
+		return m.Seen != p.Seen || m.Counted != p.Counted
+	})
 }
 
 // expire ends one payment window, or the lifetime, whose time has come. Two

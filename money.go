@@ -64,7 +64,7 @@ func (u Units) Coins(decimals int32) decimal.Decimal {
 // than a smallest unit is rounded up: the one rounding of an amount due.
 func UnitsOf(coins decimal.Decimal, decimals int32) (Units, error) {
 	scaled := coins.Shift(decimals).Ceil()
-	if scaled.IsNegative() {
+	if coins.IsNegative() {
 		return Units{}, Errorf(Invalid, "an amount cannot be negative")
 	}
 	n, overflow := uint256.FromBig(scaled.BigInt())

@@ -25,6 +25,7 @@ type Payment struct {
 	ExpiresAt  time.Time // the window is over; money first seen later is late
 	TimedOutAt time.Time // zero: not timed out
 	Seen       Units     // standing money when the invoice last changed
+	Counted    Units     // of it, what counted then
 	Accepted   Units     // what the merchant took as enough; zero: nothing was accepted
 }
 
@@ -43,19 +44,19 @@ type Money struct {
 	Seen      Units // all that stands, late or not
 	Counted   Units // of it, what counts towards the amount due
 	Confirmed Units // of Counted, what has its confirmations
-	Missing   Units // of the amount due, not counted yet; nothing once within the tolerance
+	Missing   Units // of the amount due, not counted yet; nothing once it is within the tolerance or accepted
 	Depth     int   // the fewest confirmations of a counted transfer
 }
 
 // Money sums what payment p has received.
 func (inv *Invoice) Money(p Payment) Money {
-	m := Money{Depth: -1}
+	m, kept := Money{Depth: -1}, inv.keepsAccepted(p)
 	for _, t := range inv.Transfers {
 		if t.PaymentID != p.ID || !t.Standing() {
 			continue
 		}
 		m.Seen = m.Seen.Add(t.Amount)
-		if !inv.counts(p, t) {
+		if inv.late(p, t) && !kept {
 			continue
 		}
 		m.Counted = m.Counted.Add(t.Amount)
@@ -67,7 +68,7 @@ func (inv *Invoice) Money(p Payment) Money {
 		}
 	}
 	m.Depth = max(0, m.Depth)
-	if m.Counted.Cmp(p.enough()) < 0 {
+	if m.Counted.Cmp(p.asked()) < 0 {
 		m.Missing = p.Due.Sub(m.Counted)
 	}
 	return m
@@ -87,16 +88,24 @@ func (inv *Invoice) late(p Payment, t Transfer) bool {
 	return inv.closed() || !t.AbsentAt.Before(p.ExpiresAt)
 }
 
-// counts reports whether standing money counts towards the amount due.
-func (inv *Invoice) counts(p Payment, t Transfer) bool {
-	return t.Standing() && (!p.Accepted.IsZero() || !inv.late(p, t))
+// keepsAccepted reports whether all that was accepted of p stands. As long as it
+// does, p's late money counts.
+func (inv *Invoice) keepsAccepted(p Payment) bool {
+	var seen Units
+	for _, t := range inv.Transfers {
+		if t.PaymentID == p.ID && t.Standing() {
+			seen = seen.Add(t.Amount)
+		}
+	}
+	return !p.Accepted.IsZero() && seen.Cmp(p.Accepted) >= 0
 }
 
 // received sums the counted transfers of p that are deep enough.
 func (inv *Invoice) received(p Payment, deep depth) Units {
 	var sum Units
+	kept := inv.keepsAccepted(p)
 	for _, t := range inv.Transfers {
-		if t.PaymentID == p.ID && inv.counts(p, t) && deep(p, t) {
+		if t.PaymentID == p.ID && t.Standing() && (kept || !inv.late(p, t)) && deep(p, t) {
 			sum = sum.Add(t.Amount)
 		}
 	}
@@ -108,7 +117,7 @@ func (inv *Invoice) received(p Payment, deep depth) Units {
 func (inv *Invoice) PaymentState(p Payment) State {
 	full := func(deep depth) bool { return inv.received(p, deep).Cmp(p.asked()) >= 0 }
 	switch {
-	case full(whenCompleted):
+	case full(whenCompleted) && inv.State == Completed: // never ahead of its invoice
 		return Completed
 	case full(whenPaid):
 		return Paid
@@ -122,9 +131,10 @@ func (inv *Invoice) PaymentState(p Payment) State {
 	return Unpaid
 }
 
-// asked is what makes p done: what was accepted, or enough of the amount due.
+// asked is what makes p done: enough of the amount due, or what was accepted if
+// that is less.
 func (p Payment) asked() Units {
-	if !p.Accepted.IsZero() {
+	if !p.Accepted.IsZero() && p.Accepted.Cmp(p.enough()) < 0 {
 		return p.Accepted
 	}
 	return p.enough()

@@ -21,6 +21,10 @@ type Transfer struct {
 	Confirmations int            `json:"confirmations"`     // 0 unless mined; chains stop counting once Settled
 	Reorged       bool           `json:"reorged,omitempty"` // its block was taken back and it was not mined again
 
+	// Replaces is the transaction that this one double-spent, if the chain knows:
+	// a fee bump is the same money, and as old as what it replaced.
+	Replaces string `json:"replaces,omitempty"`
+
 	// Set by the watcher when it first records the transfer.
 	PaymentID string    `json:"paymentId"`
 	SeenAt    time.Time `json:"seenAt"`
@@ -48,8 +52,11 @@ type Batch struct {
 	Transfers []Transfer
 }
 
-// Standing reports whether the money is there as far as anybody can see.
-func (t Transfer) Standing() bool { return t.Status == Mempool || t.Status == Mined }
+// Standing reports whether the money is there as far as anybody can see. A
+// transfer of nothing, which costs its sender nothing, is no money.
+func (t Transfer) Standing() bool {
+	return (t.Status == Mempool || t.Status == Mined) && !t.Amount.IsZero()
+}
 
 // compareTransfers orders transfers by name, so that a set has one order.
 func compareTransfers(a, b Transfer) int {

@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -34,8 +35,9 @@ const quietTime = 300 * time.Millisecond
 // shares no code with the sender.
 type bell struct {
 	name, addr string
-	first      int64 // number that the first notification must have
+	first      int64 // number that the first notification must have; 0: numbers are not looked at
 	secrets    *clientSecrets
+	crashed    *atomic.Bool // the server was; only then may a notification come again
 
 	mu      sync.Mutex
 	status  int
@@ -44,7 +46,7 @@ type bell struct {
 	rung    []ring        // first arrivals that were accepted, in order
 	asked   int           // of rung, by `rings`
 	refused int
-	known   map[string]ring     // by id, accepted or not
+	known   map[string]ring // by id, accepted or not
 	versions,
 	numbers map[string]int64 // the last: version by path and invoice, number by path
 	trouble []string
@@ -80,7 +82,7 @@ func (r ring) what() string {
 func (w *world) receiver(ts *testscript.TestScript, args []string) {
 	name := args[0]
 	b := &bell{
-		name: name, addr: freeAddress(), first: 1, secrets: &w.secrets, release: make(chan struct{}),
+		name: name, addr: freeAddress(), first: 1, secrets: &w.secrets, crashed: &w.crashed, release: make(chan struct{}),
 		known: map[string]ring{}, versions: map[string]int64{}, numbers: map[string]int64{},
 	}
 	if len(args) > 1 {
@@ -243,10 +245,14 @@ func (b *bell) note(r ring) (status int, release <-chan struct{}) {
 		b.refused++
 		return b.status, b.release
 	}
-	if !slices.ContainsFunc(b.rung, func(old ring) bool { return old.path == r.path && old.ID == r.ID }) {
-		b.judge(r)
-		b.rung = append(b.rung, r)
+	if slices.ContainsFunc(b.rung, func(old ring) bool { return old.path == r.path && old.ID == r.ID }) {
+		if !b.crashed.Load() {
+			b.trouble = append(b.trouble, fmt.Sprintf("%s came again although it was accepted", r.what()))
+		}
+		return b.status, nil
 	}
+	b.judge(r)
+	b.rung = append(b.rung, r)
 	return b.status, nil
 }
 
@@ -257,7 +263,7 @@ func (b *bell) judge(r ring) {
 	if !any {
 		last = b.first - 1
 	}
-	if r.number != last+1 {
+	if b.first > 0 && r.number != last+1 {
 		b.trouble = append(b.trouble, fmt.Sprintf("%s has number %s after %d", r.what(), r.sequence, last))
 	}
 	b.numbers[r.path] = r.number
@@ -323,8 +329,8 @@ func (w *world) webhook(ts *testscript.TestScript, args []string) {
 	}
 	body, err := json.Marshal(map[string]any{"notificationsUrl": ts.Getenv(args[0]), "notifications": events})
 	ts.Check(err)
-	w.exchange(ts, "200", call{method: "POST", path: "/api/v1/merchant/clients/" + ts.Getenv("CLIENT") + "/webhooks", body: body})
-	ts.Setenv(args[0]+"_WEBHOOK", idIn(ts, `"id":"`))
+	answer := w.exchange(ts, "200", call{method: "POST", path: "/api/v1/merchant/clients/" + ts.Getenv("CLIENT") + "/webhooks", body: body})
+	ts.Setenv(args[0]+"_WEBHOOK", find(ts, answer, "id"))
 }
 
 // rings waits for what is to come next, and compares it.

@@ -100,6 +100,7 @@ func (w *world) as(ts *testscript.TestScript, args []string) {
 type call struct {
 	method, path string
 	body         []byte
+	base         string // of the URL that is signed; empty: of the one that is called
 	unsigned     bool
 	clock        time.Duration // how far the signer's clock is off
 	headers      []string
@@ -110,6 +111,7 @@ func (w *world) api(ts *testscript.TestScript, args []string) {
 	var c call
 	flags := flag.NewFlagSet("api", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
+	flags.StringVar(&c.base, "base", "", "")
 	flags.BoolVar(&c.unsigned, "unsigned", false, "")
 	flags.DurationVar(&c.clock, "clock", 0, "")
 	flags.Func("header", "", func(h string) error { c.headers = append(c.headers, h); return nil })
@@ -133,10 +135,13 @@ func readBodyArgument(ts *testscript.TestScript, arg string) []byte {
 	return []byte(os.Expand(ts.ReadFile(arg), ts.Getenv))
 }
 
-// exchange sends c and puts the answer, which must have this status, to stdout.
-func (w *world) exchange(ts *testscript.TestScript, status string, c call) {
-	url := ts.Getenv("URL") + c.path
-	req, err := http.NewRequest(c.method, url, bytes.NewReader(c.body))
+// exchange sends c, puts the answer to stdout and returns it. It must have this
+// status.
+func (w *world) exchange(ts *testscript.TestScript, status string, c call) []byte {
+	if c.base == "" {
+		c.base = ts.Getenv("URL")
+	}
+	req, err := http.NewRequest(c.method, ts.Getenv("URL")+c.path, bytes.NewReader(c.body))
 	ts.Check(err)
 	if len(c.body) > 0 {
 		req.Header.Set("Content-Type", "application/json")
@@ -145,13 +150,16 @@ func (w *world) exchange(ts *testscript.TestScript, status string, c call) {
 		client, timestamp := ts.Getenv("CLIENT"), time.Now().Add(c.clock).UTC().Format("2006-01-02T15:04:05")
 		req.Header.Set("X-CoinPayments-Client", client)
 		req.Header.Set("X-CoinPayments-Timestamp", timestamp)
-		req.Header.Set("X-CoinPayments-Signature", coinPaymentsSignature(ts.Getenv("SECRET"), c.method, url, client, timestamp, c.body))
+		req.Header.Set("X-CoinPayments-Signature", coinPaymentsSignature(ts.Getenv("SECRET"), c.method, c.base+c.path, client, timestamp, c.body))
 	}
 	for _, h := range c.headers {
 		name, value, _ := strings.Cut(h, ":")
 		req.Header.Set(name, strings.TrimSpace(value))
+		if name == "Host" {
+			req.Host = strings.TrimSpace(value)
+		}
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := web.Do(req)
 	ts.Check(err)
 	defer resp.Body.Close() //nolint:errcheck // read to its end
 	answer, err := io.ReadAll(resp.Body)
@@ -168,6 +176,7 @@ func (w *world) exchange(ts *testscript.TestScript, status string, c call) {
 			ts.Fatalf("the answer holds a client's secret")
 		}
 	}
+	return answer
 }
 
 // judgeProblem holds an answer to RFC 9457, and to being of help.
@@ -198,26 +207,31 @@ func judgeProblem(resp *http.Response, answer []byte) error {
 
 // capture takes a value out of the last answer.
 func (w *world) capture(ts *testscript.TestScript, args []string) {
+	ts.Setenv(args[0], find(ts, []byte(ts.ReadFile("stdout")), args[1]))
+}
+
+// find reads what stands in a JSON text at a path like invoices.0.id.
+func find(ts *testscript.TestScript, text []byte, path string) string {
 	var at any
-	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &at))
-	for step := range strings.SplitSeq(args[1], ".") {
+	ts.Check(json.Unmarshal(text, &at))
+	for step := range strings.SplitSeq(path, ".") {
 		switch v := at.(type) {
 		case map[string]any:
 			at = v[step]
 		case []any:
 			i, err := strconv.Atoi(step)
 			if err != nil || i < 0 || i >= len(v) {
-				ts.Fatalf("%s: there is no element %s", args[1], step)
+				ts.Fatalf("%s: there is no element %s", path, step)
 			}
 			at = v[i]
 		default:
-			ts.Fatalf("%s: there is nothing at %s", args[1], step)
+			at = nil
 		}
 	}
 	if at == nil {
-		ts.Fatalf("%s: there is nothing", args[1])
+		ts.Fatalf("there is nothing at %s", path)
 	}
-	ts.Setenv(args[0], fmt.Sprint(at))
+	return fmt.Sprint(at)
 }
 
 const tenDollars = `{"currency":"USD","invoiceId":"0067","items":[{"name":"A bag of coffee","quantity":{"value":1,"type":"quantity"},"amount":"10.00"}],` +
@@ -229,16 +243,6 @@ func (w *world) invoice(ts *testscript.TestScript, args []string) {
 	if len(args) > 0 {
 		name = args[0]
 	}
-	w.exchange(ts, "201", call{method: "POST", path: "/api/v2/merchant/invoices", body: []byte(tenDollars)})
-	ts.Setenv(name, idIn(ts, `"id":"`))
-}
-
-// idIn reads the text behind the first mark in what was just written to stdout.
-func idIn(ts *testscript.TestScript, mark string) string {
-	_, rest, found := strings.Cut(fmt.Sprint(ts.Stdout()), mark)
-	id, _, closed := strings.Cut(rest, `"`)
-	if !found || !closed {
-		ts.Fatalf("the answer has no %s", mark)
-	}
-	return id
+	answer := w.exchange(ts, "201", call{method: "POST", path: "/api/v2/merchant/invoices", body: []byte(tenDollars)})
+	ts.Setenv(name, find(ts, answer, "invoices.0.id"))
 }

@@ -80,6 +80,8 @@ func (w *world) serve(ts *testscript.TestScript, flags []string) {
 	addr := freeAddress()
 	cmd := exec.Command(program, append([]string{"serve", "--data", filepath.Join(w.dir, "data"), "--listen", addr}, flags...)...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = w.dir, log, log
+	name, value := quickExit()
+	cmd.Env = append(os.Environ(), name+"="+value)
 	ts.Check(cmd.Start())
 	p := &process{cmd: cmd, ended: make(chan struct{})}
 	w.server = p
@@ -93,13 +95,19 @@ func (w *world) serve(ts *testscript.TestScript, flags []string) {
 		ts.Fatalf("the server ended: %v\n%s", p.err, ts.ReadFile(w.logFile()))
 	}
 	if !ready {
+		_ = p.cmd.Process.Signal(syscall.SIGQUIT) // what is it doing?
+		<-p.ended
+		w.server = nil
 		ts.Fatalf("the server is not ready\n%s", ts.ReadFile(w.logFile()))
 	}
 	ts.Setenv("URL", "http://"+addr)
 }
 
+// web is what scripts speak HTTP with. An answer takes milliseconds.
+var web = &http.Client{Timeout: patience / 2}
+
 func isReady(base string) bool {
-	resp, err := http.Get(base + "/readyz")
+	resp, err := web.Get(base + "/readyz")
 	if err != nil {
 		return false
 	}
@@ -132,20 +140,21 @@ func (p *process) terminate() error {
 	return p.err
 }
 
-// stop ends the server as an operator does.
-func (w *world) stop(ts *testscript.TestScript, _ []string) {
+// shutdown ends the server as an operator does.
+func (w *world) shutdown(ts *testscript.TestScript, _ []string) {
 	p := w.running(ts)
 	w.server = nil
 	ts.Check(p.terminate())
 }
 
-// kill ends the server as a power cut does.
-func (w *world) kill(ts *testscript.TestScript, _ []string) {
+// crash ends the server as a power cut does.
+func (w *world) crash(ts *testscript.TestScript, _ []string) {
 	p := w.running(ts)
 	w.server = nil
 	if p.over() {
 		ts.Fatalf("the server had ended by itself: %v", p.err)
 	}
+	w.crashed.Store(true)
 	ts.Check(p.cmd.Process.Kill())
 	<-p.ended
 }

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -20,8 +21,8 @@ func TestMain(m *testing.M) {
 // that is rung. `go doc testscript` describes the language; these are our words:
 //
 //	serve [flags]            start `paybell serve` on ./data, wait until it is ready, set $URL; its log is server.log
-//	stop                     SIGTERM; it must end with status 0
-//	kill                     SIGKILL
+//	shutdown                 SIGTERM; it must end with status 0
+//	crash                    SIGKILL
 //	setup [NAME]             make a merchant and a client with the CLI, and be that client; sets $MERCHANT $CLIENT $SECRET,
 //	                         and with a NAME also $NAME_MERCHANT $NAME_CLIENT $NAME_SECRET
 //	as NAME                  be the client of another setup
@@ -29,11 +30,13 @@ func TestMain(m *testing.M) {
 //	                         one signed request. BODY is JSON or the name of a file, in which $VARIABLES count.
 //	                         The answer goes to stdout; one that is no success must be a good problem document.
 //	                         -unsigned: without the three headers. -clock=-61s: by a clock that is wrong.
+//	                         -base=https://pay.example.com: signed for this URL, as behind a proxy.
 //	                         -header='Name: value': added, or set if it is one of the three.
 //	capture VAR PATH         $VAR is what stands in the JSON on stdout at PATH, like invoices.0.id
 //	invoice [VAR]            make an invoice of 10.00 USD (0.125 LTCT) and set $INVOICE, or $VAR, to its id
 //	receiver NAME [FIRST]    a shop's server that verifies both signatures; sets $NAME to its URL. FIRST is the number
-//	                         (Paybell-Sequence) that its first notification must have, 1 if not given
+//	                         (Paybell-Sequence) that its first notification must have, 1 if not given; 0: any, in any
+//	                         order, since several webhooks ring there
 //	answers NAME HOW         from now on it answers with this status, or hangs, or is down
 //	refused NAME N           wait until N requests were refused, or hang
 //	webhook NAME [EVENT...]  register the receiver's URL for these events, or all; sets $NAME_WEBHOOK
@@ -43,8 +46,9 @@ func TestMain(m *testing.M) {
 //	fill FILE TEXT N...      write N times TEXT, and so on; \x00 in TEXT is a byte
 //
 // A receiver tells of everything that should not be: a bad signature, a gap in
-// the numbers, a version that goes back, other bytes under the same id, and at
-// the end of the script a notification that no `rings` has named.
+// the numbers, a version that goes back, other bytes under the same id, one that
+// comes again without a crash, and at the end of the script a notification that
+// no `rings` has named. The server's log is read at the end, too.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("..", "..", "testdata", "script"),
@@ -53,13 +57,14 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			w := newWorld(env.WorkDir)
 			env.Values[worldKey{}] = w
+			env.Setenv(quickExit())
 			env.Defer(func() { w.end(env.T().(testing.TB)) })
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"serve":    word(0, (*world).serve),
-			"stop":     word(0, (*world).stop),
-			"kill":     word(0, (*world).kill),
+			"shutdown": word(0, (*world).shutdown),
+			"crash":    word(0, (*world).crash),
 			"setup":    word(0, (*world).setup),
 			"as":       word(1, (*world).as),
 			"api":      word(3, (*world).api),
@@ -76,12 +81,17 @@ func TestScripts(t *testing.T) {
 	})
 }
 
+// quickExit keeps programs built with -race from sleeping a second before they
+// end, which they do so that their last goroutines can still be caught.
+func quickExit() (name, value string) { return "GORACE", "atexit_sleep_ms=10" }
+
 type worldKey struct{}
 
 // world is what one script has made: a server, clients, shops.
 type world struct {
 	dir     string
 	server  *process
+	crashed atomic.Bool
 	secrets clientSecrets
 	bells   map[string]*bell
 }

@@ -25,7 +25,7 @@ func (s *Server) createInvoice(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	return reply(w, http.StatusCreated, createdJSON{[]createdInvoiceJSON{s.created(r, &inv, in)}})
+	return reply(w, http.StatusCreated, createdJSON{[]createdInvoiceJSON{s.created(r, &inv)}})
 }
 
 // invoiceBody is the body of a request in version 2: contract 3.3.
@@ -114,6 +114,9 @@ func (b *invoiceBody) invoice(a desk.Actor) (in desk.NewInvoice, err error) {
 		in.Webhooks = append(in.Webhooks, hook.webhook())
 	}
 	if b.Payment != nil {
+		if coin := string(b.Payment.PaymentCurrency); coin != "" && !isCurrency(coin) {
+			return in, paybell.InvalidField("payment.paymentCurrency", "%.60q is not a currency known here; see GET /api/v1/currencies", coin)
+		}
 		in.PaymentCurrency, in.Bill.RefundEmail = string(b.Payment.PaymentCurrency), string(b.Payment.RefundEmail)
 	}
 	return in, nil
@@ -146,7 +149,7 @@ func (b *invoiceBody) bill() (bill paybell.Bill, err error) {
 		Description: string(b.Description), Notes: string(b.Notes), NotesToRecipient: string(b.NotesToRecipient),
 		TermsAndConditions: string(b.TermsAndConditions), BuyerDataCollectionMessage: string(b.BuyerDataCollectionMessage),
 		RequireBuyerNameAndEmail: b.RequireBuyerNameAndEmail, Buyer: party(b.Buyer), Shipping: party(b.Shipping),
-		MerchantOptions: b.MerchantOptions.options(), CustomData: free(b.CustomData), Metadata: free(b.Metadata),
+		MerchantOptions: b.MerchantOptions.options(), CustomData: b.CustomData, Metadata: b.Metadata,
 		SuccessURL: string(b.SuccessURL), CancelURL: string(b.CancelURL),
 	}
 	if bill.InvoiceDate, err = readTime("invoiceDate", string(b.InvoiceDate)); err != nil {
@@ -177,6 +180,11 @@ func (b *invoiceBody) currency() (paybell.Currency, error) {
 		return c, paybell.InvalidField("currency", "%.60q is not a currency known here; see GET /api/v1/currencies", ref)
 	}
 	return c, nil
+}
+
+func isCurrency(ref string) bool {
+	_, ok := paybell.FindCurrency(ref)
+	return ok
 }
 
 // read fills in the bill's sums. Without a breakdown all of it is the subtotal.
@@ -254,12 +262,4 @@ func party(p *paybell.Party) *paybell.Party {
 		return nil
 	}
 	return p
-}
-
-// free is the merchant's own JSON, which goes back as it came.
-func free(raw json.RawMessage) json.RawMessage {
-	if string(raw) == "null" {
-		return nil
-	}
-	return raw
 }

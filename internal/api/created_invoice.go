@@ -4,7 +4,6 @@ import (
 	"github.com/shopspring/decimal"
 
 	"github.com/paybell/paybell"
-	"github.com/paybell/paybell/internal/desk"
 )
 
 // createdJSON is the answer to a new invoice: contract 3.4. It is always a list.
@@ -40,18 +39,18 @@ type offerJSON struct {
 
 // created describes an invoice that was made. It cannot fail: the invoice is
 // there whatever happens now.
-func (s *Server) created(r *request, inv *paybell.Invoice, in desk.NewInvoice) createdInvoiceJSON {
+func (s *Server) created(r *request, inv *paybell.Invoice) createdInvoiceJSON {
 	base := s.publicURL(r)
 	j := createdInvoiceJSON{
 		ID: inv.ID, Link: base + "/invoices/" + inv.ID, CheckoutLink: base + "/checkout/?invoice-id=" + inv.ID,
 	}
-	if in.PaymentCurrency != "" && len(inv.Payments) > 0 {
+	if len(inv.Payments) > 0 {
 		wallet := newAddressJSON(inv, inv.Payments[0])
 		j.HotWallet = &wallet
 	}
-	if in.Bill.RefundEmail != "" {
+	if inv.Bill.RefundEmail != "" {
 		j.Payment = &createdPaymentJSON{
-			PaymentID: inv.ID, Expires: stamp(inv.ExpiresAt), RefundEmail: in.Bill.RefundEmail,
+			PaymentID: inv.ID, Expires: stamp(inv.ExpiresAt), RefundEmail: inv.Bill.RefundEmail,
 			PaymentCurrencies: s.offers(r, inv),
 		}
 		if j.HotWallet != nil {

@@ -127,8 +127,19 @@ type invoiceJSON struct {
 	CancelURL                  *string                 `json:"cancelUrl"`
 }
 
+// merchantJSON is who is paid. What Paybell does not know is null.
 type merchantJSON struct {
-	ID string `json:"id"`
+	ID                 string  `json:"id"`
+	Name               *string `json:"name"`
+	UboName            *string `json:"uboName"`
+	WebsiteURL         *string `json:"websiteUrl"`
+	Country            *string `json:"country"`
+	LogoURL            *string `json:"logoUrl"`
+	Email              *string `json:"email"`
+	Address            *string `json:"address"`
+	Phone              *string `json:"phone"`
+	Description        *string `json:"description"`
+	RegistrationNumber *string `json:"registrationNumber"`
 }
 
 type itemJSON struct {
@@ -171,7 +182,7 @@ func newInvoiceJSON(inv *paybell.Invoice, full bool) invoiceJSON {
 		PayoutOverrides: []struct{}{}, SuccessURL: nullable(b.SuccessURL), CancelURL: nullable(b.CancelURL),
 	}
 	if full {
-		j.Merchant = &merchantJSON{inv.MerchantID}
+		j.Merchant = &merchantJSON{ID: inv.MerchantID}
 	}
 	for _, it := range b.Items {
 		j.Items = append(j.Items, newItemJSON(it, currency))

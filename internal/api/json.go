@@ -60,8 +60,8 @@ func decode(body []byte, v any) error {
 	return nil
 }
 
-// decodeOnly is decode for our own routes: keys other than the given are
-// refused. A notification, which is signed like a request, is refused with it.
+// decodeOnly is decode for our own routes, which no old client calls: keys other
+// than the given are refused, since they are mistakes.
 func decodeOnly(body []byte, v any, keys ...string) error {
 	var all map[string]json.RawMessage
 	if err := decode(body, &all); err != nil {
@@ -186,11 +186,21 @@ func (w *walker) step(token json.Token) error {
 func (w *walker) read(key string) error {
 	top := w.top()
 	top.key, top.value = key, true
+	key = w.folded(key)
 	if top.keys[key] {
 		return paybell.Errorf(paybell.Invalid, "The key %s is there twice in one object.", cut(w.String(), 200))
 	}
 	top.keys[key] = true
 	return nil
+}
+
+// folded is the key as encoding/json compares it with our fields: Amount and
+// amount are one. What the merchant keeps with us is not compared with anything.
+func (w *walker) folded(key string) string {
+	if first := (*w)[0].key; len(*w) > 1 && (first == "customData" || first == "metadata") {
+		return key
+	}
+	return strings.ToUpper(strings.ToLower(key))
 }
 
 func (w *walker) top() *level {

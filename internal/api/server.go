@@ -44,9 +44,8 @@ type guard int
 const (
 	// anonymous routes never look at signatures: real clients send wrong ones there.
 	anonymous guard = iota
-	// signed routes take no body, and refuse one. That is a matter of safety: a
-	// notification is a POST signed with the client's secret, for a URL that the
-	// merchant chose, with a body.
+	// signed routes take no body, and refuse one: who signs a body wants it to mean
+	// something. It also keeps notifications out, which are signed like requests.
 	signed
 	signedWithBody
 )

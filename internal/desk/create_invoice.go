@@ -129,12 +129,16 @@ func checkBill(b *paybell.Bill) error {
 			return paybell.InvalidField("payment.refundEmail", "is not an e-mail address")
 		}
 	}
-	for field, link := range map[string]string{"successUrl": b.SuccessURL, "cancelUrl": b.CancelURL} {
-		if err := checkLink(field, link); err != nil {
-			return err
-		}
+	if err := checkLink("successUrl", b.SuccessURL); err != nil {
+		return err
 	}
-	return checkParties(b)
+	if err := checkLink("cancelUrl", b.CancelURL); err != nil {
+		return err
+	}
+	if err := checkParty("buyer", b.Buyer); err != nil {
+		return err
+	}
+	return checkParty("shipping", b.Shipping)
 }
 
 func checkLink(field, link string) error {
@@ -198,12 +202,14 @@ func checkItems(b *paybell.Bill, c paybell.Currency) error {
 		if it.Quantity < 1 || it.Quantity > 999_999_999 {
 			return paybell.InvalidField(at+"quantity.value", "must be 1 to 999999999")
 		}
-		amounts := []decimal.Decimal{it.Amount, it.OriginalAmount}
-		if it.Tax != nil {
-			amounts = append(amounts, *it.Tax)
+		if err := checkAmount(at+"amount", it.Amount, c); err != nil {
+			return err
 		}
-		for _, v := range amounts {
-			if err := checkAmount(at+"amount", v, c); err != nil {
+		if err := checkAmount(at+"originalAmount", it.OriginalAmount, c); err != nil {
+			return err
+		}
+		if it.Tax != nil {
+			if err := checkAmount(at+"tax", *it.Tax, c); err != nil {
 				return err
 			}
 		}
@@ -227,28 +233,26 @@ func checkAmount(field string, v decimal.Decimal, c paybell.Currency) error {
 	return nil
 }
 
-func checkParties(b *paybell.Bill) error {
-	for field, p := range map[string]*paybell.Party{"buyer": b.Buyer, "shipping": b.Shipping} {
-		if p == nil {
-			continue
+func checkParty(field string, p *paybell.Party) error {
+	if p == nil {
+		return nil
+	}
+	for _, part := range [][2]string{
+		{"method", p.Method}, {"companyName", p.CompanyName}, {"name.firstName", p.Name.First}, {"name.lastName", p.Name.Last},
+		{"emailAddress", p.Email}, {"phoneNumber", p.Phone}, {"address.address1", p.Address.Address1},
+		{"address.address2", p.Address.Address2}, {"address.address3", p.Address.Address3}, {"address.city", p.Address.City},
+		{"address.provinceOrState", p.Address.ProvinceOrState}, {"address.suburbOrDistrict", p.Address.SuburbOrDistrict},
+		{"address.postalCode", p.Address.PostalCode},
+	} {
+		if err := text(field+"."+part[0], part[1], 254); err != nil {
+			return err
 		}
-		for part, value := range map[string]string{
-			"method": p.Method, "companyName": p.CompanyName, "name.firstName": p.Name.First, "name.lastName": p.Name.Last,
-			"emailAddress": p.Email, "phoneNumber": p.Phone, "address.address1": p.Address.Address1,
-			"address.address2": p.Address.Address2, "address.address3": p.Address.Address3, "address.city": p.Address.City,
-			"address.provinceOrState": p.Address.ProvinceOrState, "address.suburbOrDistrict": p.Address.SuburbOrDistrict,
-			"address.postalCode": p.Address.PostalCode,
-		} {
-			if err := text(field+"."+part, value, 254); err != nil {
-				return err
-			}
-		}
-		if strings.Trim(p.Phone, ".()+-0123456789 ") != "" {
-			return paybell.InvalidField(field+".phoneNumber", "may hold digits, spaces and . ( ) + - only")
-		}
-		if cc := p.Address.CountryCode; cc != "" && (len(cc) != 2 || strings.Trim(cc, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "") {
-			return paybell.InvalidField(field+".address.countryCode", "must be two capital letters, like DE")
-		}
+	}
+	if strings.Trim(p.Phone, ".()+-0123456789 ") != "" {
+		return paybell.InvalidField(field+".phoneNumber", "may hold digits, spaces and . ( ) + - only")
+	}
+	if cc := p.Address.CountryCode; cc != "" && (len(cc) != 2 || strings.Trim(cc, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "") {
+		return paybell.InvalidField(field+".address.countryCode", "must be two capital letters, like DE")
 	}
 	return nil
 }

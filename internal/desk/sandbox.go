@@ -16,15 +16,7 @@ func (d *Desk) PaySandbox(ctx context.Context, a Actor, invoiceID string, amount
 	if err := a.may(paybell.UseSandbox); err != nil {
 		return "", err
 	}
-	inv, err := store.View(ctx, d.DB, func(tx *store.Tx) (paybell.Invoice, error) { return a.ownInvoice(tx, invoiceID) })
-	if err != nil {
-		return "", err
-	}
-	inv, p, err := d.sandboxPayment(ctx, inv)
-	if err != nil {
-		return "", err
-	}
-	units := inv.Money(p).Missing
+	var units paybell.Units
 	if amount != nil {
 		coin, _ := paybell.FindCurrency(paybell.LTCT)
 		if err := checkAmount("amount", *amount, coin); err != nil {
@@ -33,11 +25,23 @@ func (d *Desk) PaySandbox(ctx context.Context, a Actor, invoiceID string, amount
 		if units, err = paybell.UnitsOf(*amount, coin.Decimals); err != nil {
 			return "", err
 		}
-	} else if units.IsZero() {
-		units = p.Due // paid already: pay it again
+		if units.IsZero() {
+			return "", paybell.InvalidField("amount", "must be more than 0")
+		}
+	}
+	inv, err := store.View(ctx, d.DB, func(tx *store.Tx) (paybell.Invoice, error) { return a.ownInvoice(tx, invoiceID) })
+	if err != nil {
+		return "", err
+	}
+	inv, p, err := d.sandboxPayment(ctx, inv)
+	if err != nil {
+		return "", err
+	}
+	if amount == nil {
+		units = inv.Money(p).Missing
 	}
 	if units.IsZero() {
-		return "", paybell.InvalidField("amount", "must be more than 0")
+		units = p.Due // paid already: pay it again
 	}
 	return d.Sandbox.Pay(ctx, a.MerchantID, p.Address, units)
 }

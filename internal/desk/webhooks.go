@@ -2,6 +2,7 @@ package desk
 
 import (
 	"context"
+	"errors"
 
 	"github.com/paybell/paybell"
 	"github.com/paybell/paybell/internal/store"
@@ -21,9 +22,23 @@ func (d *Desk) newWebhook(clientID, prefix string, n NewWebhook) (paybell.Webhoo
 	}
 	origin, err := paybell.CheckNotificationsURL(n.URL, d.Allow)
 	if err != nil {
-		return paybell.Webhook{}, err
+		return paybell.Webhook{}, within(prefix, err)
 	}
 	return paybell.Webhook{ClientID: clientID, URL: n.URL, Origin: origin, Events: events, State: paybell.WebhookActive}, nil
+}
+
+// within says of an error in a field where that field stands.
+func within(prefix string, err error) error {
+	var e *paybell.Error
+	if prefix == "" || !errors.As(err, &e) || len(e.Fields) == 0 {
+		return err
+	}
+	moved := *e
+	moved.Detail, moved.Fields = prefix+e.Detail, map[string]string{}
+	for field, what := range e.Fields {
+		moved.Fields[prefix+field] = what
+	}
+	return &moved
 }
 
 // CreateWebhook makes a webhook of a client.

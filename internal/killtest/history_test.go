@@ -83,6 +83,7 @@ func (s *sale) is(v verb, o outcome) bool {
 // arrival is one POST that reached a webhook with its whole body.
 type arrival struct {
 	at       time.Duration
+	life     int // of the server that sent it
 	hook     *hook
 	distrust string // why it is not to be trusted; empty: both signatures are good
 	late     bool   // it says that it comes out of order
@@ -129,8 +130,8 @@ func (h *history) tell(c complaint) string {
 	}
 	for _, a := range h.arrivals {
 		if a.number == s.number {
-			fmt.Fprintf(&b, "  %8.3f s  %s: %s v%d %s, number %d.%d, id %s, answered %d %s\n",
-				a.at.Seconds(), a.hook.url, a.kind, a.version, a.state, a.epoch, a.n, a.id, a.status, a.distrust)
+			fmt.Fprintf(&b, "  %8.3f s  from life %d at %s: %s v%d %s, number %d.%d, id %s, answered %d %s\n",
+				a.at.Seconds(), a.life, a.hook.url, a.kind, a.version, a.state, a.epoch, a.n, a.id, a.status, a.distrust)
 		}
 	}
 	return b.String()

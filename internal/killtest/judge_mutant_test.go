@@ -60,7 +60,9 @@ func faultless() *history {
 	tell("1", "i1", paidAndDone)
 	tell("2", "i2", calledOff)
 	tell("4", "i4", paidAndDone)
-	h.arrivals = slices.Insert(h.arrivals, 4, h.arrivals[3])
+	again := h.arrivals[3]
+	again.life++
+	h.arrivals = slices.Insert(h.arrivals, 4, again)
 	return h
 }
 
@@ -133,6 +135,8 @@ func TestJudgeSees(t *testing.T) {
 		{"another epoch", func(t *testing.T, h *history) { h.find(t, "/all", "i2-InvoiceCreated").epoch = 2 }, "epoch 2"},
 		{"other bytes the second time", func(_ *testing.T, h *history) { h.arrivals[4].body = "x" }, "other bytes"},
 		{"other bytes at the other webhook", func(t *testing.T, h *history) { h.find(t, "/money", "i1-InvoicePaid").body = "x" }, "other bytes"},
+		{"again without need", func(_ *testing.T, h *history) { h.arrivals[4].life = h.arrivals[3].life }, "doubled without need"},
+		{"it was refused and given up", func(t *testing.T, h *history) { h.find(t, "/money", "i1-InvoicePaid").status = 503 }, "did not come again"},
 		{"another id the second time", func(_ *testing.T, h *history) { h.arrivals[4].id = "new" }, "was i1-"},
 		{"the order is turned round", func(t *testing.T, h *history) { h.swap(t, "/all", "i1-PaymentCreated", "i1-InvoicePending") },
 			"arrived after version"},
@@ -175,6 +179,8 @@ func TestJudgeSees(t *testing.T) {
 			"InvoiceCreated did not arrive at /all"},
 		{"the last change was not told", func(_ *testing.T, h *history) { h.stored["i1"] = stored{"1", "completed", 6} },
 			"version 6 is stored, and version 5 was the last to arrive"},
+		{"what was told is not stored", func(_ *testing.T, h *history) { h.stored["i1"] = stored{"1", "completed", 4} },
+			"version 5 arrived at /all, and only 4 is stored"},
 		{"one request made two invoices", func(_ *testing.T, h *history) { h.stored["i5"] = stored{"4", "unpaid", 1} },
 			"one request made two invoices"},
 		{"an invoice of nobody", func(_ *testing.T, h *history) { h.stored["i6"] = stored{"6", "unpaid", 1} }, "nobody tried to create"},

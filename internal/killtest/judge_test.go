@@ -6,19 +6,10 @@ import (
 	"slices"
 )
 
-// missing is what was acknowledged, or is stored, and did not arrive yet.
+// missing is what was acknowledged, or is stored, and did not arrive yet, or not
+// to the end.
 func (h *history) missing() []complaint {
-	arrived := map[lane]map[string]bool{} // types
-	for _, a := range h.arrivals {
-		if a.distrust != "" {
-			continue
-		}
-		l := a.lane()
-		if arrived[l] == nil {
-			arrived[l] = map[string]bool{}
-		}
-		arrived[l][a.kind] = true
-	}
+	heard := h.heard()
 	ids := map[string]string{} // number -> invoice id
 	for id, s := range h.stored {
 		ids[s.number] = id
@@ -27,18 +18,68 @@ func (h *history) missing() []complaint {
 	for _, number := range slices.Sorted(maps.Keys(h.sales)) {
 		s := h.sales[number]
 		found := h.stored[ids[number]]
-		if text := s.unsettled(found); text != "" {
-			out = append(out, complaint{number, text})
+		complain := func(format string, args ...any) {
+			out = append(out, complaint{number, fmt.Sprintf(format, args...)})
 		}
-		for _, kind := range s.due(found) {
-			for _, hk := range h.hooks {
-				if hk.rings(s) && hk.want(kind) && !arrived[lane{hk, ids[number]}][kind] {
-					out = append(out, complaint{number, fmt.Sprintf("%s did not arrive at %s", kind, hk.url)})
+		if text := s.unsettled(found); text != "" {
+			complain("%s", text)
+		}
+		for _, hk := range h.hooks {
+			if !hk.rings(s) {
+				continue
+			}
+			e := heard[lane{hk, ids[number]}]
+			if e == nil {
+				e = &ear{} // nothing is stored
+			}
+			for _, kind := range s.due(found) {
+				if hk.want(kind) && !e.kinds[kind] {
+					complain("%s did not arrive at %s", kind, hk.url)
 				}
+			}
+			if hk.wants == nil && e.version < found.version {
+				complain("version %d is stored, and version %d was the last to arrive at %s", found.version, e.version, hk.url)
+			}
+			for id := range e.refused {
+				complain("%s was answered 503 at %s and did not come again", id, hk.url)
 			}
 		}
 	}
 	return out
+}
+
+// ear is what a lane has brought so far.
+type ear struct {
+	kinds   map[string]bool
+	version int             // the greatest
+	refused map[string]bool // ids that were never answered with 200
+}
+
+func (h *history) heard() map[lane]*ear {
+	heard := map[lane]*ear{}
+	for _, hk := range h.hooks {
+		for id, s := range h.stored {
+			if sl := h.sales[s.number]; sl != nil && hk.rings(sl) {
+				heard[lane{hk, id}] = &ear{kinds: map[string]bool{}, refused: map[string]bool{}}
+			}
+		}
+	}
+	for _, a := range h.arrivals {
+		e := heard[a.lane()]
+		if e == nil || a.distrust != "" {
+			continue
+		}
+		e.kinds[a.kind] = true
+		if e.version = max(e.version, a.version); a.status == 200 {
+			e.refused[a.id] = false
+		} else if _, known := e.refused[a.id]; !known {
+			e.refused[a.id] = true
+		}
+	}
+	for _, e := range heard {
+		maps.DeleteFunc(e.refused, func(_ string, refused bool) bool { return !refused })
+	}
+	return heard
 }
 
 // lane is where order counts: the notifications of one invoice to one webhook.
@@ -99,7 +140,7 @@ func (s *sale) due(found stored) []string {
 func (h *history) wrong() []complaint {
 	j := judge{
 		history: h, known: map[string]arrival{}, sent: map[delivery]arrival{}, numbers: map[numbered]string{},
-		last: map[lane]arrival{}, seen: map[lane]map[string]bool{}, versions: map[change]string{}, ids: map[string]string{},
+		done: map[inLife]bool{}, last: map[lane]arrival{}, seen: map[lane]map[string]bool{}, versions: map[change]string{}, ids: map[string]string{},
 	}
 	for _, a := range h.arrivals {
 		j.hear(a)
@@ -117,6 +158,7 @@ type judge struct {
 	known    map[string]arrival   // notification id -> its first arrival, anywhere
 	sent     map[delivery]arrival // its first arrival at one webhook
 	numbers  map[numbered]string  // number at a webhook -> notification id
+	done     map[inLife]bool      // answered with 200
 	last     map[lane]arrival
 	seen     map[lane]map[string]bool // types
 	versions map[change]string        // -> notification id
@@ -126,6 +168,11 @@ type judge struct {
 type delivery struct {
 	hook *hook
 	id   string
+}
+
+type inLife struct {
+	delivery
+	life int
 }
 
 type numbered struct {
@@ -156,6 +203,11 @@ func (j *judge) hear(a arrival) {
 	} else if !again {
 		j.known[a.id] = a
 	}
+	once := inLife{delivery{a.hook, a.id}, a.life}
+	if j.done[once] {
+		j.complain(a, "it came again in life %d, which had been answered 200: doubled without need", a.life)
+	}
+	j.done[once] = j.done[once] || a.status == 200
 	if first, again := j.sent[delivery{a.hook, a.id}]; again {
 		if first.n != a.n || first.epoch != a.epoch {
 			j.complain(a, "number %d.%d was %d.%d before", a.epoch, a.n, first.epoch, first.n)
@@ -306,8 +358,8 @@ func (j *judge) agree(id string, found stored) {
 			continue
 		}
 		l := lane{h, id}
-		if h.wants == nil && j.last[l].version != found.version {
-			complain("version %d is stored, and version %d was the last to arrive at %s", found.version, j.last[l].version, h.url)
+		if j.last[l].version > found.version {
+			complain("version %d arrived at %s, and only %d is stored", j.last[l].version, h.url, found.version)
 		}
 		for kind, status := range map[string]string{"InvoiceCompleted": "completed", "InvoiceCancelled": "cancelled"} {
 			if h.want(kind) && j.seen[l][kind] != (found.status == status) {

@@ -112,6 +112,7 @@ func newRun(t *testing.T, seed uint64) *run {
 	r := &run{t: t, ctx: ctx, fail: fail, random: rand.New(rand.NewPCG(seed, 1))}
 	r.recv = newReceiver(t, rand.New(rand.NewPCG(seed, 2)))
 	r.server = newServer(t, build(t), r.random, fail)
+	r.server.beforeStart = r.recv.nextLife
 	r.server.readyAfter = func(d time.Duration) { r.starts = append(r.starts, d) }
 	return r
 }
@@ -149,7 +150,7 @@ func (r *run) open() {
 		r.command(&client, "client", "create", "--merchant", merchant.ID, "--name", name, "--url", "https://"+name+".example", "--json")
 		r.shops = append(r.shops, &shop{
 			account: account{client.ClientID, client.ClientSecret}, name: name, server: r.server, recv: r.recv, web: web,
-			fail: r.fail, acknowledged: &r.acknowledged,
+			acknowledged: &r.acknowledged,
 		})
 	}
 	r.webhook(r.shops[0], "/cafe/all", everything)
@@ -220,7 +221,7 @@ func (r *run) reap() {
 // a random moment after that, and starts the next.
 func (r *run) reapOnce() error {
 	l := r.server.life
-	quota := 1 + r.random.Int64N(int64(2*perInvoice**invoicesFlag / *killsFlag))
+	quota := 1 + r.random.Int64N(int64(2*perInvoice*max(1, *invoicesFlag / *killsFlag)))
 	for l.answered.Load() < quota {
 		if err := pause(r.ctx, time.Millisecond); err != nil {
 			return err
@@ -229,9 +230,11 @@ func (r *run) reapOnce() error {
 	if err := pause(r.ctx, time.Duration(r.random.Int64N(int64(25*time.Millisecond)))); err != nil {
 		return err
 	}
-	if r.random.IntN(3) > 0 {
+	certain := slices.ContainsFunc(r.traps, func(s sprung) bool { return !s.answered })
+	lastChance := !certain && r.kills.Load() == int64(*killsFlag-1)
+	if r.random.IntN(3) > 0 && !lastChance {
 		r.server.kill(l)
-	} else if err := r.killBeforeRecord(l); err != nil {
+	} else if err := r.killBeforeRecord(l, r.random.IntN(2) == 0 && !lastChance); err != nil {
 		return err
 	}
 	cut, err := r.server.landed(r.ctx, l)
@@ -246,10 +249,10 @@ func (r *run) reapOnce() error {
 	return r.restart()
 }
 
-// killBeforeRecord kills the server while it waits for the answer to a POST, or
-// when the answer is on its way, so that it cannot have recorded it.
-func (r *run) killBeforeRecord(l *life) error {
-	t := &trap{answerFirst: r.random.IntN(2) == 0, kill: func() { r.server.kill(l) }, sprung: make(chan delivery, 1)}
+// killBeforeRecord kills the server while it waits for the answer to a POST, so
+// that it cannot have recorded it, or when the answer has just gone out.
+func (r *run) killBeforeRecord(l *life, answerFirst bool) error {
+	t := &trap{answerFirst: answerFirst, kill: func() { r.server.kill(l) }, sprung: make(chan delivery, 1)}
 	r.recv.trap.Store(t)
 	select {
 	case d := <-t.sprung:

@@ -1,6 +1,7 @@
 package killtest
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -26,6 +27,7 @@ type receiver struct {
 	base  string // http://127.0.0.1:port
 	began time.Time
 
+	life atomic.Int64         // of the server, that new connections come from
 	trap atomic.Pointer[trap] // for the next notification that is new; nil: none
 
 	mu     sync.Mutex
@@ -59,10 +61,31 @@ func newReceiver(t *testing.T, random *rand.Rand) *receiver {
 		hooks: map[string]*hook{}, told: map[delivery]int{}, bodies: map[string]string{},
 		record: history{sales: map[string]*sale{}},
 	}
-	web := &http.Server{Handler: r, ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0)}
+	web := &http.Server{
+		Handler: r, ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0),
+		ConnContext: func(ctx context.Context, _ net.Conn) context.Context {
+			return context.WithValue(ctx, lifeKey{}, int(r.life.Load()))
+		},
+	}
 	go func() { _ = web.Serve(listener) }()
 	t.Cleanup(func() { _ = web.Close() })
 	return r
+}
+
+// lifeKey is where a connection keeps from which life of the server it comes.
+type lifeKey struct{}
+
+// nextLife says that connections come from a new life from now on. Connections
+// are accepted in the order in which they were made: when ours is answered, all
+// of the life before, which is over, have been accepted.
+func (r *receiver) nextLife(n int) error {
+	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Get(r.base + "/are-all-in")
+	if err != nil {
+		return err
+	}
+	r.life.Store(int64(n))
+	return resp.Body.Close()
 }
 
 func (r *receiver) since() time.Duration { return time.Since(r.began) }
@@ -106,6 +129,9 @@ func (r *receiver) judged(f func(*history)) {
 }
 
 func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	if req.Method == http.MethodGet {
+		return // ours: see nextLife
+	}
 	body, err := io.ReadAll(req.Body)
 	if err != nil {
 		r.mu.Lock()
@@ -120,6 +146,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		h = &hook{url: req.RequestURI}
 	}
 	a := read(h, req, body)
+	a.life, _ = req.Context().Value(lifeKey{}).(int)
 	status, fresh, pause := r.write(&a)
 	if fresh {
 		if t := r.trap.Swap(nil); t != nil {

@@ -22,7 +22,6 @@ type shop struct {
 	server *server
 	recv   *receiver
 	web    *http.Client
-	fail   func(error)
 
 	acknowledged *atomic.Int64 // invoices, of all shops
 	numbers      atomic.Int64

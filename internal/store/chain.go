@@ -69,12 +69,20 @@ func (tx *Tx) PaymentAt(network, address string) (invoiceID string, p paybell.Pa
 // when it was first seen stay as they were first written.
 func (tx *Tx) RecordTransfer(invoiceID string, t paybell.Transfer, settled bool) error {
 	_, err := tx.exec(`INSERT INTO transfers (`+transferColumns+`, invoice_id, settled)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 		ON CONFLICT (network, txid, position, asset) DO UPDATE SET status = excluded.status,
 		confirmations = excluded.confirmations, reorged = excluded.reorged, settled = excluded.settled`,
 		t.Network, t.TxID, t.Index, t.Asset, t.PaymentID, t.Address, t.Amount, string(t.Status), t.Confirmations,
-		flag(t.Reorged), micros(t.SeenAt), micros(t.AbsentAt), invoiceID, flag(settled))
+		flag(t.Reorged), t.Replaces, micros(t.SeenAt), micros(t.AbsentAt), invoiceID, flag(settled))
 	return err
+}
+
+// AbsentAt tells since when the money of a transaction to an address may have
+// been there; found is false when no such transfer was recorded.
+func (tx *Tx) AbsentAt(network, txID, address string) (at time.Time, found bool, err error) {
+	us, found, err := one(tx, scanInt, "SELECT absent_at FROM transfers WHERE network = $1 AND txid = $2 AND address = $3 ORDER BY absent_at LIMIT 1",
+		network, txID, address)
+	return moment(us), found, err
 }
 
 // JournalEntry is one operation on the sandbox chain.
@@ -86,6 +94,10 @@ type JournalEntry struct {
 
 // AppendJournal adds an operation and returns its number: 1, 2, 3 ...
 func (tx *Tx) AppendJournal(merchantID, op string) (int64, error) {
+	// One at a time: MAX does not see what is not committed.
+	if err := tx.lock("SELECT name FROM meta WHERE name = 'epoch'"); err != nil {
+		return 0, err
+	}
 	n, _, err := one(tx, scanInt, `INSERT INTO sandbox_journal (n, merchant_id, op)
 		VALUES ((SELECT COALESCE(MAX(n), 0) + 1 FROM sandbox_journal), $1, $2) RETURNING n`, merchantID, op)
 	return n, err

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -72,8 +73,10 @@ func OpenSQLite(ctx context.Context, dir string, opt Options) (*DB, error) {
 			return nil, err
 		}
 	}
-	const pragmas = "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(ON)&_pragma=temp_store(MEMORY)&_pragma=cache_size(-32000)"
-	writeDB, err := sql.Open("sqlite", "file:"+path+pragmas)
+	// Escaped: SQLite takes it for a URI, where ? and # end the path.
+	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() +
+		"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(ON)&_pragma=temp_store(MEMORY)&_pragma=cache_size(-32000)"
+	writeDB, err := sql.Open("sqlite", dsn)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +85,7 @@ func OpenSQLite(ctx context.Context, dir string, opt Options) (*DB, error) {
 	if err := db.prepare(ctx, writeDB, path, fresh, opt); err != nil {
 		return nil, errors.Join(err, writeDB.Close())
 	}
-	if db.pool, err = sql.Open("sqlite", "file:"+path+pragmas+"&_pragma=query_only(ON)"); err != nil {
+	if db.pool, err = sql.Open("sqlite", dsn+"&_pragma=query_only(ON)"); err != nil {
 		return nil, errors.Join(err, writeDB.Close())
 	}
 	db.readers = make(chan *session, max(4, runtime.NumCPU()))

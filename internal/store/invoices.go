@@ -41,19 +41,19 @@ func (tx *Tx) Invoice(id string) (paybell.Invoice, error) {
 }
 
 const paymentColumns = `id, currency, network, address, due, tolerance, rate, refund_email,
-	paid_after, completed_after, opened_at, expires_at, timed_out_at, seen, accepted`
+	paid_after, completed_after, opened_at, expires_at, timed_out_at, seen, counted, accepted`
 
 func scanPayment(s scanner) (p paybell.Payment, err error) {
 	err = s.Scan(&p.ID, &p.Currency, &p.Network, &p.Address, &p.Due, &p.Tolerance, &p.Rate, &p.RefundEmail,
-		&p.PaidAfter, &p.CompletedAfter, when{&p.OpenedAt}, when{&p.ExpiresAt}, when{&p.TimedOutAt}, &p.Seen, &p.Accepted)
+		&p.PaidAfter, &p.CompletedAfter, when{&p.OpenedAt}, when{&p.ExpiresAt}, when{&p.TimedOutAt}, &p.Seen, &p.Counted, &p.Accepted)
 	return p, err
 }
 
-const transferColumns = `network, txid, position, asset, payment_id, address, amount, status, confirmations, reorged, seen_at, absent_at`
+const transferColumns = `network, txid, position, asset, payment_id, address, amount, status, confirmations, reorged, replaces, seen_at, absent_at`
 
 func scanTransfer(s scanner) (t paybell.Transfer, err error) {
 	err = s.Scan(&t.Network, &t.TxID, &t.Index, &t.Asset, &t.PaymentID, &t.Address, &t.Amount,
-		&t.Status, &t.Confirmations, &t.Reorged, when{&t.SeenAt}, when{&t.AbsentAt})
+		&t.Status, &t.Confirmations, &t.Reorged, &t.Replaces, when{&t.SeenAt}, when{&t.AbsentAt})
 	return t, err
 }
 
@@ -104,6 +104,11 @@ func (tx *Tx) Apply(changes ...paybell.Change) error {
 	if err != nil {
 		return err
 	}
+	// Every webhook is about to be numbered. Those who do so at once take the rows
+	// in one order, or they would wait for each other.
+	if err := tx.lock("SELECT id FROM webhooks WHERE client_id = $1 AND invoice_id IN ('', $2) ORDER BY id", inv.ClientID, inv.ID); err != nil {
+		return err
+	}
 	for _, c := range changes {
 		n := c.Tell(merchant)
 		if err := tx.insertNotification(n); err != nil {
@@ -143,10 +148,10 @@ func (tx *Tx) saveInvoice(inv paybell.Invoice, was int) error {
 
 func (tx *Tx) savePayment(invoiceID string, p paybell.Payment) error {
 	_, err := tx.exec(`INSERT INTO payments (`+paymentColumns+`, invoice_id)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
-		ON CONFLICT (id) DO UPDATE SET timed_out_at = excluded.timed_out_at, seen = excluded.seen, accepted = excluded.accepted`,
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+		ON CONFLICT (id) DO UPDATE SET timed_out_at = excluded.timed_out_at, seen = excluded.seen, counted = excluded.counted, accepted = excluded.accepted`,
 		p.ID, p.Currency, p.Network, p.Address, p.Due, p.Tolerance, p.Rate.String(), p.RefundEmail,
-		p.PaidAfter, p.CompletedAfter, micros(p.OpenedAt), micros(p.ExpiresAt), micros(p.TimedOutAt), p.Seen, p.Accepted, invoiceID)
+		p.PaidAfter, p.CompletedAfter, micros(p.OpenedAt), micros(p.ExpiresAt), micros(p.TimedOutAt), p.Seen, p.Counted, p.Accepted, invoiceID)
 	return err
 }
 

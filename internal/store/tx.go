@@ -15,6 +15,11 @@ type Tx struct {
 	db    *DB
 	conn  conn
 	fresh []paybell.Delivery // made in this transaction
+
+	// err is the first error of the database. It ends the transaction, also for a
+	// body that goes on: PostgreSQL says so itself, but SQLite may have rolled
+	// back all of it (a full disk), and would commit each further statement alone.
+	err error
 }
 
 // conn is what a transaction asks: a session with SQLite, or PostgreSQL.
@@ -37,11 +42,25 @@ func (p pooled) queryContext(ctx context.Context, query string, args ...any) (*s
 
 // exec runs a statement and returns how many rows it touched.
 func (tx *Tx) exec(query string, args ...any) (int64, error) {
+	if tx.err != nil {
+		return 0, tx.err
+	}
 	res, err := tx.conn.execContext(tx.ctx, query, args...)
 	if err != nil {
+		tx.err = err
 		return 0, err
 	}
 	return res.RowsAffected()
+}
+
+// lock makes others that lock one of these rows wait for the end of this
+// transaction. What is read afterwards has what they committed.
+func (tx *Tx) lock(query string, args ...any) error {
+	if tx.db.dialect.forUpdate == "" {
+		return nil
+	}
+	_, err := tx.exec(query+tx.db.dialect.forUpdate, args...)
+	return err
 }
 
 // scanner is a row being read.
@@ -49,8 +68,12 @@ type scanner interface{ Scan(dest ...any) error }
 
 // list reads every row of a query.
 func list[T any](tx *Tx, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
+	if tx.err != nil {
+		return nil, tx.err
+	}
 	rows, err := tx.conn.queryContext(tx.ctx, query, args...)
 	if err != nil {
+		tx.err = err
 		return nil, err
 	}
 	defer rows.Close() // rows.Err says what matters
@@ -62,7 +85,8 @@ func list[T any](tx *Tx, scan func(scanner) (T, error), query string, args ...an
 		}
 		all = append(all, v)
 	}
-	return all, rows.Err()
+	tx.err = rows.Err()
+	return all, tx.err
 }
 
 // one reads the only row of a query; found is false when there is none.

@@ -155,18 +155,22 @@ func (w *writer) savepoint(tx *Tx, body func(*Tx) error) (bodyErr, txErr error) 
 	}
 	if bodyErr = guarded(tx, body); bodyErr != nil {
 		if err := w.exec("ROLLBACK TO body"); err != nil {
-			return bodyErr, errors.Join(bodyErr, err)
+			return bodyErr, errors.Join(tx.err, err) // everybody gets it: not what body says
 		}
 	}
 	return bodyErr, w.exec("RELEASE body")
 }
 
-// guarded runs body and makes an error of a panic.
+// guarded runs body and makes an error of a panic, and of an error of the
+// database that body did not pass on.
 func guarded(tx *Tx, body func(*Tx) error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic in a transaction: %v\n%s", p, debug.Stack())
 		}
 	}()
-	return body(tx)
+	if err := body(tx); err != nil {
+		return err
+	}
+	return tx.err
 }

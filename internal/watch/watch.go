@@ -144,6 +144,13 @@ func credit(tx *store.Tx, transfers []paybell.Transfer, scanned map[string]time.
 			continue // not our address, or another coin on it, which is not money here
 		}
 		t.PaymentID = p.ID
+		if t.Replaces != "" {
+			if at, known, err := tx.AbsentAt(t.Network, t.Replaces, t.Address); err != nil {
+				return err
+			} else if known && at.Before(t.AbsentAt) {
+				t.AbsentAt = at // the same money, in time if the first was
+			}
+		}
 		if err := tx.RecordTransfer(invoiceID, t, settled(t, p)); err != nil {
 			return err
 		}

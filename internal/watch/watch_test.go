@@ -228,6 +228,28 @@ func TestLifetimeWaitsForEveryNetwork(t *testing.T) {
 	}
 }
 
+// A fee bump is the same money: in time if what it replaced was, and no reason
+// to flag anything.
+func TestFeeBumpAfterTheWindow(t *testing.T) {
+	db := open(t)
+	pending(t, db, "a", time.Hour, "n")
+	chain := &fakeChain{network: "n", batch: []paybell.Transfer{seen("n", "first", "to-a-n", 100, 0)}}
+	w := &Watcher{DB: db, Chain: chain, Every: time.Second}
+	step(t, w)
+	do(t, db, func(tx *store.Tx) error {
+		inv, err := tx.Invoice("a")
+		return errors.Join(err, tx.Hasten(inv, false, now()))
+	})
+	step(t, w)
+	old, bumped := seen("n", "first", "to-a-n", 100, 0), seen("n", "second", "to-a-n", 100, 0)
+	old.Status, bumped.Replaces = paybell.Replaced, "first"
+	chain.batch = []paybell.Transfer{old, bumped}
+	step(t, w)
+	if inv := invoice(t, db, "a"); inv.State != paybell.Paid || inv.Flags != 0 {
+		t.Fatalf("%s %v", inv.State, inv.Flags.Names())
+	}
+}
+
 // An invoice without a payment waits for no network.
 func TestTimers(t *testing.T) {
 	db := open(t)

@@ -44,6 +44,7 @@ type tx struct {
 	address   string // of the invoice, also when elsewhere: a replacement may pay it again
 	elsewhere bool   // pays somebody else, and is not reported
 	amount    paybell.Units
+	replaces  string // the transaction to the invoice that this one, or those before it, replaced
 	status    paybell.TransferStatus
 	height    int64 // of its block, when mined
 	reorged   bool
@@ -178,7 +179,11 @@ func (b *book) replace(l *ledger, o op) (effect, error) {
 	}
 	return func(n int64) answer {
 		b.leaveMempool(old, paybell.Replaced, n)
-		return b.add(&tx{ledger: l, address: old.address, elsewhere: !o.ToInvoice, amount: old.amount}, n)
+		replaces := old.id
+		if old.elsewhere {
+			replaces = old.replaces
+		}
+		return b.add(&tx{ledger: l, address: old.address, elsewhere: !o.ToInvoice, amount: old.amount, replaces: replaces}, n)
 	}, nil
 }
 
@@ -303,6 +308,8 @@ func (t *tx) transfer() paybell.Transfer {
 		Amount:  t.amount,
 		Status:  t.status,
 		Reorged: t.reorged,
+
+		Replaces: t.replaces,
 	}
 	if t.status == paybell.Mined {
 		out.Confirmations = int(t.ledger.tip - t.height + 1)

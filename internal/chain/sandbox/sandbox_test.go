@@ -304,7 +304,7 @@ func TestOldJournal(t *testing.T) {
 	}
 	want := paybell.Batch{Cursor: "7", Transfers: []paybell.Transfer{
 		{Network: "sandbox", TxID: first, Asset: "1002", Address: a, Amount: paybell.NewUnits(150000000), Status: paybell.Replaced, Reorged: true},
-		{Network: "sandbox", TxID: second, Asset: "1002", Address: a, Amount: paybell.NewUnits(150000000), Status: paybell.Mined, Confirmations: 1},
+		{Network: "sandbox", TxID: second, Asset: "1002", Address: a, Amount: paybell.NewUnits(150000000), Status: paybell.Mined, Confirmations: 1, Replaces: first},
 	}}
 	if !reflect.DeepEqual(batch, want) {
 		t.Errorf("scan = %+v\nwant   %+v", batch, want)

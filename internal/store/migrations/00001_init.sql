@@ -86,6 +86,7 @@ CREATE TABLE payments (
     expires_at      BIGINT NOT NULL,
     timed_out_at    BIGINT NOT NULL,
     seen            TEXT NOT NULL,
+    counted         TEXT NOT NULL,
     accepted        TEXT NOT NULL,
     UNIQUE (network, address)
 );
@@ -103,6 +104,7 @@ CREATE TABLE transfers (
     status        TEXT NOT NULL,
     confirmations BIGINT NOT NULL,
     reorged       BIGINT NOT NULL,
+    replaces      TEXT NOT NULL,
     seen_at       BIGINT NOT NULL,
     absent_at     BIGINT NOT NULL,
     settled       BIGINT NOT NULL,

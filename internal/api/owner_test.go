@@ -1,0 +1,137 @@
+package api_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/paybell/paybell"
+)
+
+// Every route with an id in its path, called with ids of somebody else.
+func TestOwners(t *testing.T) {
+	b := newBench(t)
+	id := b.invoice(b.shop, `,"payment":{"paymentCurrency":"1002"}`)
+	hook := b.webhook(b.shop)
+	tx := get(b, b.want(200, b.shop, "POST", "/api/v1/sandbox/invoices/"+id+"/pay", `{"amount":"0.01"}`), "txId").(string)
+	b.watch()
+	before := b.facts(id)
+
+	const nobody = 404
+	for _, tc := range []struct {
+		call, body        string
+		stranger, sibling int
+	}{
+		{"GET /api/v1/merchant/invoices/INV", "", nobody, 200},
+		{"GET /api/v2/merchant/invoices/INV", "", nobody, 200},
+		{"GET /api/v2/merchant/invoices/INV?include_full_details=true", "", nobody, 200},
+		{"POST /api/v1/merchant/invoices/INV/cancel", "", nobody, 403},
+		{"POST /api/v2/merchant/invoices/INV/cancel", "", nobody, 403},
+		{"POST /api/v1/merchant/invoices/INV/accept", "", nobody, 403},
+		{"GET /api/v1/merchant/clients/CLIENT/webhooks", "", nobody, nobody},
+		{"GET /api/v2/merchant/clients/CLIENT/webhooks?type=invoicePaid", "", nobody, nobody},
+		{"POST /api/v1/merchant/clients/CLIENT/webhooks", hookBody, nobody, nobody},
+		{"PUT /api/v1/merchant/clients/CLIENT/webhooks/HOOK", hookBody, nobody, nobody},
+		{"DELETE /api/v2/merchant/clients/CLIENT/webhooks/HOOK", "", nobody, nobody},
+		{"PUT /api/v1/merchant/clients/OWN/webhooks/HOOK", hookBody, nobody, nobody},
+		{"DELETE /api/v1/merchant/clients/OWN/webhooks/HOOK", "", nobody, nobody},
+		{"POST /api/v1/sandbox/invoices/INV/pay", `{"amount":"0.01"}`, nobody, 403},
+		{"POST /api/v1/sandbox/invoices/INV/pay", "", nobody, 403},
+		{"POST /api/v1/sandbox/invoices/INV/expire", `{"what":"lifetime"}`, nobody, 403},
+		{"POST /api/v1/sandbox/transactions/TX/replace", `{"toInvoice":false}`, nobody, 0}, // the chain is the merchant's
+		{"POST /api/v1/sandbox/transactions/TX/drop", "", nobody, 0},
+	} {
+		for who, want := range map[client]int{b.stranger: tc.stranger, b.sibling: tc.sibling} {
+			if want == 0 {
+				continue
+			}
+			method, path, _ := strings.Cut(tc.call, " ")
+			path = strings.NewReplacer("INV", id, "CLIENT", b.shop.id, "HOOK", hook, "TX", tx, "OWN", who.id).Replace(path)
+			if a := b.call(who, method, path, tc.body); want == 200 {
+				b.same(a.status, "200")
+			} else {
+				b.wantProblem(a, want)
+			}
+		}
+	}
+	// Nothing of the stranger's moves the shop's chain either.
+	b.want(200, b.stranger, "POST", "/api/v1/sandbox/mine", `{"blocks":5}`)
+	b.watch()
+	if after := b.facts(id); after != before {
+		t.Errorf("others changed the shop's things:\n%s\nwas\n%s", after, before)
+	}
+}
+
+// facts is all that the shop sees of its own.
+func (b *bench) facts(id string) string {
+	b.Helper()
+	inv := b.call(b.shop, "GET", "/api/v2/merchant/invoices/"+id, "")
+	hooks := b.call(b.shop, "GET", hooksPath(b.shop), "")
+	return string(inv.body) + string(hooks.body)
+}
+
+// What a client may not is refused by the name of the permission.
+func TestPermissions(t *testing.T) {
+	b := newBench(t)
+	one := b.merchant("Third")
+	id := b.invoice(b.client(one), "")
+	none := b.limited(one, 0)
+	for call, permission := range map[string]string{
+		"POST /api/v2/merchant/invoices":                   "createInvoice",
+		"GET /api/v2/merchant/invoices":                    "listInvoices",
+		"GET /api/v2/merchant/invoices/" + id:              "findInvoice",
+		"POST /api/v2/merchant/invoices/" + id + "/cancel": "cancelInvoice",
+		"POST /api/v1/merchant/invoices/" + id + "/accept": "cancelInvoice",
+		"POST " + hooksPath(none):                          "createClientWebHook",
+		"GET " + hooksPath(none):                           "getWebhooks",
+		"PUT " + hooksPath(none) + "/x":                    "updateWebhook",
+		"DELETE " + hooksPath(none) + "/x":                 "deleteWebhook",
+		"GET /api/v2/merchant/wallets":                     "getWallets",
+		"POST /api/v1/sandbox/mine":                        "useSandbox",
+		"POST /api/v1/sandbox/reorg":                       "useSandbox",
+		"POST /api/v1/sandbox/invoices/" + id + "/pay":     "useSandbox",
+		"POST /api/v1/sandbox/invoices/" + id + "/expire":  "useSandbox",
+		"POST /api/v1/sandbox/transactions/" + "x/drop":    "useSandbox",
+		"POST /api/v1/sandbox/transactions/" + "x/replace": "useSandbox",
+	} {
+		method, path, _ := strings.Cut(call, " ")
+		body := map[string]string{
+			"createInvoice": `{"currency":"USD","amount":{"total":"1"}}`, "createClientWebHook": hookBody, "updateWebhook": hookBody,
+		}[permission]
+		for end, needs := range map[string]string{"mine": `{"blocks":1}`, "reorg": `{"depth":1}`, "expire": `{"what":"window"}`, "replace": `{"toInvoice":true}`} {
+			if strings.HasSuffix(path, end) {
+				body = needs
+			}
+		}
+		b.wantProblem(b.call(none, method, path, body), 403, permission)
+	}
+}
+
+// The routes that change something or show what is the merchant's own need a
+// signature; without a good one nothing is looked at.
+func TestSignedRoutesNeedASignature(t *testing.T) {
+	b := newBench(t)
+	id := b.invoice(b.shop, "")
+	forged := client{b.shop.id, paybell.NewClientSecret()}
+	unknown := client{paybell.NewClientID(), b.shop.secret}
+	for _, call := range []string{
+		"POST /api/v2/merchant/invoices", "GET /api/v1/merchant/invoices", "GET /api/v2/merchant/invoices/" + id, "HEAD /api/v2/merchant/invoices/" + id,
+		"POST /api/v1/merchant/invoices/" + id + "/cancel", "POST /api/v1/merchant/invoices/" + id + "/accept",
+		"POST " + hooksPath(b.shop), "GET " + hooksPath(b.shop), "PUT " + hooksPath(b.shop) + "/x", "DELETE " + hooksPath(b.shop) + "/x",
+		"GET /api/v2/merchant/wallets", "POST /api/v1/sandbox/mine", "POST /api/v1/sandbox/reorg", "POST /api/v1/sandbox/invoices/" + id + "/pay",
+		"POST /api/v1/sandbox/invoices/" + id + "/expire", "POST /api/v1/sandbox/transactions/x/drop", "POST /api/v1/sandbox/transactions/x/replace",
+	} {
+		method, path, _ := strings.Cut(call, " ")
+		for who, c := range map[string]client{"nobody": {}, "a forger": forged, "an unknown client": unknown} {
+			a := b.call(c, method, path, "")
+			if a.status != http.StatusUnauthorized {
+				t.Errorf("%s by %s: %d %s, want 401", call, who, a.status, a.body)
+			} else if method != "HEAD" {
+				b.wantProblem(a, 401)
+			}
+		}
+	}
+	if a := b.call(b.shop, "HEAD", "/api/v2/merchant/invoices/"+id, ""); a.status != 200 || len(a.body) > 0 {
+		t.Errorf("a signed HEAD: %d %s", a.status, a.body)
+	}
+}

@@ -1,0 +1,341 @@
+package store_test
+
+import (
+	"context"
+	"database/sql"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/paybell/paybell"
+	"github.com/paybell/paybell/internal/pgtest"
+	"github.com/paybell/paybell/internal/store"
+	"github.com/paybell/paybell/internal/store/storetest"
+)
+
+func TestMain(m *testing.M) {
+	pgtest.Durable = false // these tests never take the machine's power away
+	pgtest.Main(m)
+}
+
+// place is where a store can be: it is opened there more than once, and looked
+// at from behind.
+type place struct {
+	name string
+	open func(store.Options) (*store.DB, error)
+	raw  func(t testing.TB) *sql.DB
+	// everything is all text that somebody finds who has the database and not
+	// the key.
+	everything func(t testing.TB) string
+}
+
+func sqlitePlace(t testing.TB) place {
+	dir := t.TempDir()
+	return place{
+		name: "SQLite",
+		open: func(opt store.Options) (*store.DB, error) { return store.OpenSQLite(context.Background(), dir, opt) },
+		raw:  func(t testing.TB) *sql.DB { return openRaw(t, "sqlite", filepath.Join(dir, "paybell.db")) },
+		everything: func(t testing.TB) string {
+			files, err := os.ReadDir(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var all strings.Builder
+			for _, f := range files {
+				content, err := os.ReadFile(filepath.Join(dir, f.Name()))
+				if err != nil {
+					t.Fatal(err)
+				}
+				all.Write(content)
+			}
+			return all.String()
+		},
+	}
+}
+
+func postgresPlace(t testing.TB) place {
+	dsn := pgtest.Open(t)
+	raw := func(t testing.TB) *sql.DB { return openRaw(t, "pgx", dsn) }
+	return place{
+		name: "PostgreSQL",
+		open: func(opt store.Options) (*store.DB, error) { return store.OpenPostgres(context.Background(), dsn, opt) },
+		raw:  raw,
+		everything: func(t testing.TB) string {
+			db := raw(t)
+			var all strings.Builder
+			for _, table := range texts(t, db, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'") {
+				for _, row := range texts(t, db, fmt.Sprintf("SELECT x::text FROM %s x", table)) {
+					all.WriteString(row)
+				}
+			}
+			return all.String()
+		},
+	}
+}
+
+func places(t testing.TB) []place { return []place{sqlitePlace(t), postgresPlace(t)} }
+
+func openRaw(t testing.TB, driver, dsn string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open(driver, dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+func texts(t testing.TB, db *sql.DB, query string) []string {
+	t.Helper()
+	rows, err := db.Query(query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	var all []string
+	for rows.Next() {
+		var text string
+		if err := rows.Scan(&text); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, text)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func exec(t testing.TB, db *sql.DB, statement string) {
+	t.Helper()
+	if _, err := db.Exec(statement); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// server is how `paybell serve` opens a store, with a new key.
+func server(t testing.TB) store.Options {
+	t.Helper()
+	keys, err := store.OpenKeyring(filepath.Join(t.TempDir(), "key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store.Options{Keys: keys, Migrate: true}
+}
+
+func mustOpen(t testing.TB, p place, opt store.Options) *store.DB {
+	t.Helper()
+	db, err := p.open(opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
+func mustClose(t testing.TB, db *store.DB) {
+	t.Helper()
+	if err := db.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// opened is a store at p that is closed when the test ends.
+func opened(t testing.TB, p place) *store.DB {
+	t.Helper()
+	db := mustOpen(t, p, server(t))
+	t.Cleanup(func() { mustClose(t, db) })
+	return db
+}
+
+// wantRefused fails unless a store refuses to be opened and says what to do.
+func wantRefused(t testing.TB, p place, opt store.Options, advice ...string) {
+	t.Helper()
+	db, err := p.open(opt)
+	if err == nil {
+		mustClose(t, db)
+		t.Errorf("%s: was opened, want a refusal that says %q", p.name, advice)
+		return
+	}
+	if paybell.CodeOf(err) != paybell.Conflict {
+		t.Errorf("%s: refused with %v, want a conflict", p.name, err)
+	}
+	for _, words := range advice {
+		if !strings.Contains(err.Error(), words) {
+			t.Errorf("%s: refused with %q, which does not say %q", p.name, err, words)
+		}
+	}
+}
+
+func TestSQLite(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) *store.DB { return opened(t, sqlitePlace(t)) })
+}
+
+// No test of the suite makes transactions wait in a circle: PostgreSQL takes a
+// second to notice each.
+func TestPostgres(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) *store.DB {
+		p := postgresPlace(t)
+		t.Cleanup(func() {
+			for _, n := range texts(t, p.raw(t), "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") {
+				if n != "0" {
+					t.Errorf("%s deadlocks", n)
+				}
+			}
+		})
+		return opened(t, p)
+	})
+}
+
+// newClient makes a client in a store.
+func newClient(t testing.TB, db *store.DB, name, secret string) paybell.Client {
+	t.Helper()
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	m := paybell.Merchant{ID: paybell.NewUUID(at), Name: "merchant of " + name, CreatedAt: at}
+	c := paybell.Client{ID: paybell.NewClientID(), MerchantID: m.ID, Name: name, CreatedAt: at}
+	if err := store.Do(context.Background(), db, func(tx *store.Tx) error {
+		if err := tx.CreateMerchant(m); err != nil {
+			return err
+		}
+		return tx.CreateClient(c, secret)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func secrets(db *store.DB, clientID string) ([]string, error) {
+	return store.View(context.Background(), db, func(tx *store.Tx) ([]string, error) { return tx.Secrets(clientID) })
+}
+
+// Whoever has the database and not the key has no secret, in no spelling.
+func TestSecretsAreSealed(t *testing.T) {
+	for _, p := range places(t) {
+		db := mustOpen(t, p, server(t))
+		secret := paybell.NewClientSecret()
+		key, err := base64.StdEncoding.DecodeString(secret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		newClient(t, db, "easy-to-find", secret)
+		all := p.everything(t)
+		mustClose(t, db)
+		all += p.everything(t) // closing moves it
+		if !strings.Contains(all, "easy-to-find") {
+			t.Fatalf("%s: this test does not look where clients are", p.name)
+		}
+		for name, spelling := range map[string]string{
+			"itself": secret, "half of it": secret[:22], "the other half": secret[22:], "its bytes": string(key), "hex": hex.EncodeToString(key),
+			"without padding": strings.TrimRight(secret, "="), "base64url": base64.RawURLEncoding.EncodeToString(key), "base64 of it": base64.StdEncoding.EncodeToString([]byte(secret)),
+		} {
+			if strings.Contains(all, spelling) {
+				t.Errorf("%s: the database holds the secret: %s", p.name, name)
+			}
+		}
+		for _, sealed := range texts(t, p.raw(t), "SELECT sealed FROM secrets") {
+			if !strings.HasPrefix(sealed, "v1.") {
+				t.Errorf("%s: sealed as %.20s", p.name, sealed)
+			}
+		}
+	}
+}
+
+// A sealed secret that was moved to another client, or changed, does not open.
+func TestMovedSecret(t *testing.T) {
+	for _, p := range places(t) {
+		db := opened(t, p)
+		victim, thief := newClient(t, db, "victim", "the victim's"), newClient(t, db, "thief", "the thief's")
+		exec(t, p.raw(t), fmt.Sprintf("UPDATE secrets SET sealed = (SELECT sealed FROM secrets WHERE client_id = '%s') WHERE client_id = '%s'", victim.ID, thief.ID))
+		if got, err := secrets(db, thief.ID); err == nil {
+			t.Errorf("%s: another client's secret opened: %q", p.name, got)
+		}
+		if got, err := secrets(db, victim.ID); err != nil || len(got) != 1 || got[0] != "the victim's" {
+			t.Errorf("%s: the client's own secret: %q, %v", p.name, got, err)
+		}
+	}
+}
+
+func TestWrongKeyIsRefused(t *testing.T) {
+	for _, p := range places(t) {
+		right, wrong := server(t), server(t)
+		db := mustOpen(t, p, right)
+		c := newClient(t, db, "client", "secret")
+		wantRefused(t, p, wrong, right.Keys.Fingerprint(), wrong.Keys.Fingerprint(), "give the key file") // beside the server
+		mustClose(t, db)
+		wrong.Migrate = false
+		wantRefused(t, p, wrong, "give the key file")
+		db = mustOpen(t, p, right)
+		if got, err := secrets(db, c.ID); err != nil || len(got) != 1 || got[0] != "secret" {
+			t.Errorf("%s: with the right key: %q, %v", p.name, got, err)
+		}
+		mustClose(t, db)
+	}
+}
+
+func TestNewerSchemaIsRefused(t *testing.T) {
+	for _, p := range places(t) {
+		opt := server(t)
+		mustClose(t, mustOpen(t, p, opt))
+		exec(t, p.raw(t), "INSERT INTO goose_db_version (version_id, is_applied) SELECT MAX(version_id) + 1, is_applied FROM goose_db_version GROUP BY is_applied")
+		wantRefused(t, p, opt, "use the newer program")
+		opt.Migrate = false
+		wantRefused(t, p, opt, "use the newer program")
+	}
+}
+
+// Only the server makes a schema; others say so.
+func TestOldSchemaIsRefused(t *testing.T) {
+	for _, p := range places(t) {
+		exec(t, p.raw(t), "CREATE TABLE first_start_died_here (x BIGINT)")
+		opt := server(t)
+		opt.Migrate = false
+		wantRefused(t, p, opt, "paybell serve")
+		opt.Migrate = true
+		mustClose(t, mustOpen(t, p, opt))
+		opt.Migrate = false
+		mustClose(t, mustOpen(t, p, opt))
+	}
+}
+
+// Creating an invoice that rings one webhook, on disk when it returns: what the
+// API does for each, without HTTP.
+func BenchmarkUpdate(b *testing.B) {
+	create := func(b *testing.B, s *storetest.Shop) {
+		c := s.NewInvoice(time.Now())
+		if err := store.Do(context.Background(), s.DB, func(tx *store.Tx) error { return tx.Apply(c) }); err != nil {
+			b.Error(err)
+		}
+	}
+	shop := func(b *testing.B) *storetest.Shop {
+		s := storetest.NewShop(b, opened(b, sqlitePlace(b)))
+		w := s.Webhook("https://a.example/hook")
+		if err := store.Do(context.Background(), s.DB, func(tx *store.Tx) error { return tx.CreateWebhook(w) }); err != nil {
+			b.Fatal(err)
+		}
+		b.ReportAllocs()
+		b.ResetTimer()
+		return s
+	}
+	report := func(b *testing.B) { b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "ops/s") }
+	b.Run("alone", func(b *testing.B) {
+		s := shop(b)
+		for range b.N {
+			create(b, s)
+		}
+		report(b)
+	})
+	b.Run("parallel", func(b *testing.B) {
+		s := shop(b)
+		b.SetParallelism(32) // times the processors
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				create(b, s)
+			}
+		})
+		report(b)
+	})
+}

@@ -1,0 +1,188 @@
+package storetest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/paybell/paybell"
+	"github.com/paybell/paybell/internal/store"
+)
+
+var webhookTests = map[string]func(*testing.T, *store.DB){
+	"Webhook/RoundTrip":       testWebhook,
+	"Webhook/List":            testWebhooks,
+	"Webhook/Update":          testUpdateWebhook,
+	"Webhook/UpdateOfAnother": testUpdateOfAnother,
+	"Webhook/Delete":          testDeleteWebhook,
+	"Webhook/ActiveURL":       testActiveURL,
+}
+
+func (s *Shop) webhook(t testing.TB, id string) paybell.Webhook {
+	t.Helper()
+	return view(t, s.DB, func(tx *store.Tx) (paybell.Webhook, error) { return tx.Webhook(s.Client.ID, id) })
+}
+
+func wantNoWebhook(t testing.TB, db *store.DB, clientID, id string) {
+	t.Helper()
+	_, err := store.View(context.Background(), db, func(tx *store.Tx) (paybell.Webhook, error) { return tx.Webhook(clientID, id) })
+	wantCode(t, err, paybell.NotFound)
+}
+
+func testWebhook(t *testing.T, db *store.DB) {
+	s := NewShop(t, db)
+	w := paybell.Webhook{
+		ID: paybell.NewWebhookID(), ClientID: s.Client.ID, InvoiceID: paybell.NewUUID(t0), URL: "https://a.example/%C3%BC?x=' OR 1=1--",
+		Origin: "https://a.example:443", Events: paybell.AllEvents, State: paybell.WebhookDisabled, CreatedFromUI: true, CreatedAt: after(1),
+	}
+	requireSet(t, w)
+	s.createHooks(t, w)
+	wantSame(t, "webhook", s.webhook(t, w.ID), w)
+	wantNoWebhook(t, db, s.newClient(t).ID, w.ID)
+	wantNoWebhook(t, db, s.Client.ID, paybell.NewWebhookID())
+}
+
+func testWebhooks(t *testing.T, db *store.DB) {
+	s := NewShop(t, db)
+	var want []paybell.Webhook
+	for i := range 3 {
+		w := s.Webhook("https://a.example/hook")
+		w.CreatedAt = after(i)
+		want = append(want, w)
+	}
+	paused, deleted, ofInvoice := s.Webhook("https://a.example/p"), s.Webhook("https://a.example/d"), s.Webhook("https://a.example/i")
+	paused.State, paused.CreatedAt = paybell.WebhookPaused, after(3)
+	deleted.State, ofInvoice.InvoiceID = paybell.WebhookDeleted, paybell.NewUUID(t0)
+	sister := *s
+	sister.Client = s.newClient(t)
+	s.createHooks(t, want[1], deleted, paused, want[2], sister.Webhook("https://a.example/s"), ofInvoice, want[0])
+
+	got := view(t, db, func(tx *store.Tx) ([]paybell.Webhook, error) { return tx.Webhooks(s.Client.ID) })
+	wantSame(t, "the client's, oldest first", got, append(want, paused))
+	wantNoWebhook(t, db, s.Client.ID, deleted.ID)
+}
+
+// A changed webhook takes what is pending to the new address, goes on counting
+// and asks for the new events from now on. What was delivered stays.
+func testUpdateWebhook(t *testing.T, db *store.DB) {
+	s := NewShop(t, db)
+	w, bystander := s.hook(t, "https://a.example/hook"), s.hook(t, "https://a.example/other")
+	inv := s.tell(t, s.create(t, t0), 2)
+	quiet := s.create(t, t0)
+	s.record(t, after(1), tried(s.delivery(t, w.ID, 1), "", t0))
+
+	w.URL, w.Origin, w.Events = "https://b.example:8443/new", "https://b.example:8443", paybell.InvoiceFlagged
+	do(t, db, func(tx *store.Tx) error { return tx.UpdateWebhook(w) })
+	wantSame(t, "webhook", s.webhook(t, w.ID), w)
+
+	got := s.deliveries(t, w.ID)
+	wantSound(t, got)
+	for i, d := range got {
+		origin := w.Origin
+		if i == 0 {
+			origin = bystander.Origin // it was delivered there
+		}
+		if d.Origin != origin || d.URL != w.URL {
+			t.Errorf("number %d, %s, goes to %s at %s", d.Number, d.State, d.URL, d.Origin)
+		}
+	}
+	for _, d := range s.deliveries(t, bystander.ID) {
+		if d.Origin != bystander.Origin {
+			t.Errorf("a delivery of another webhook moved to %s", d.Origin)
+		}
+	}
+	due := view(t, db, func(tx *store.Tx) (map[store.Endpoint]time.Time, error) { return tx.DueEndpoints() })
+	wantSame(t, "when the endpoints are due", due[store.Endpoint{ClientID: s.Client.ID, Origin: w.Origin}], t0)
+	heads := s.due(t, w.Origin, after(2), 10)
+	if len(heads) != 2 || heads[0].Number+heads[1].Number != 2+4 || heads[0].URL != w.URL {
+		t.Errorf("due at the new address are %+v, want numbers 2 and 4", heads)
+	}
+
+	s.tell(t, inv, 1)
+	s.create(t, t0) // not asked for any more
+	s.tell(t, quiet, 1)
+	got = s.deliveries(t, w.ID)
+	wantSound(t, got)
+	if len(got) != 6 || got[5].Origin != w.Origin {
+		t.Errorf("after the change there are %d deliveries, want 6", len(got))
+	}
+}
+
+// A webhook is changed and deleted by its own client only.
+func testUpdateOfAnother(t *testing.T, db *store.DB) {
+	s := NewShop(t, db)
+	w := s.hook(t, "https://a.example/hook")
+	s.create(t, t0)
+	thief := w
+	thief.ClientID, thief.URL, thief.Origin = s.newClient(t).ID, "https://b.example/mine", "https://b.example:443"
+	for name, attack := range map[string]func(*store.Tx) error{
+		"update": func(tx *store.Tx) error { return tx.UpdateWebhook(thief) },
+		"delete": func(tx *store.Tx) error { return tx.DeleteWebhook(thief.ClientID, w.ID, after(1)) },
+	} {
+		wantCode(t, store.Do(context.Background(), db, attack), paybell.NotFound)
+		wantSame(t, "webhook after the "+name+" of another client", s.webhook(t, w.ID), w)
+		if d := s.delivery(t, w.ID, 1); d.State != paybell.DeliveryPending || d.Origin != w.Origin {
+			t.Errorf("%s of another client: the delivery is %s for %s", name, d.State, d.Origin)
+		}
+	}
+}
+
+func testDeleteWebhook(t *testing.T, db *store.DB) {
+	s := NewShop(t, db)
+	w, bystander := s.hook(t, "https://a.example/hook"), s.hook(t, "https://b.example/hook")
+	paused := s.Webhook("https://c.example/hook")
+	paused.State = paybell.WebhookPaused
+	s.createHooks(t, paused)
+	inv := s.tell(t, s.create(t, t0), 2)
+	s.record(t, after(1), tried(s.delivery(t, w.ID, 1), "", t0))
+
+	for _, id := range []string{w.ID, paused.ID} {
+		do(t, db, func(tx *store.Tx) error { return tx.DeleteWebhook(s.Client.ID, id, after(2)) })
+		wantNoWebhook(t, db, s.Client.ID, id)
+	}
+	s.tell(t, inv, 1)
+	want := map[string][]paybell.DeliveryState{
+		w.ID:         {paybell.Delivered, paybell.Exhausted, paybell.Exhausted},
+		paused.ID:    {paybell.Exhausted, paybell.Exhausted, paybell.Exhausted},
+		bystander.ID: {paybell.DeliveryPending, paybell.DeliveryPending, paybell.DeliveryPending, paybell.DeliveryPending},
+	}
+	for id, states := range want {
+		got := s.deliveries(t, id)
+		wantSound(t, got)
+		var have []paybell.DeliveryState
+		for _, d := range got {
+			have = append(have, d.State)
+		}
+		wantSame(t, "states of the deliveries", have, states)
+	}
+	if heads := s.due(t, w.Origin, after(100), 10); len(heads) != 0 {
+		t.Errorf("%d deliveries are due to a deleted webhook", len(heads))
+	}
+	due := view(t, db, func(tx *store.Tx) (map[store.Endpoint]time.Time, error) { return tx.DueEndpoints() })
+	if len(due) != 1 {
+		t.Errorf("%d endpoints are due, want the one of the other webhook: %v", len(due), due)
+	}
+}
+
+func testActiveURL(t *testing.T, db *store.DB) {
+	s := NewShop(t, db)
+	ask := func(id string) (url string, active bool) {
+		url = view(t, db, func(tx *store.Tx) (url string, err error) {
+			url, active, err = tx.ActiveURL(id)
+			return url, err
+		})
+		return url, active
+	}
+	for _, state := range []paybell.WebhookState{paybell.WebhookActive, paybell.WebhookPaused, paybell.WebhookDisabled, paybell.WebhookDeleted} {
+		w := s.Webhook("https://a.example/hook")
+		w.State = state
+		s.createHooks(t, w)
+		url, active := ask(w.ID)
+		if want := state == paybell.WebhookActive; active != want || active && url != w.URL {
+			t.Errorf("a webhook that is %s: %q, active: %v", state, url, active)
+		}
+	}
+	if _, active := ask(paybell.NewWebhookID()); active {
+		t.Error("a webhook that does not exist is active")
+	}
+}
