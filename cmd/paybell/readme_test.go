@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,9 +29,9 @@ func TestReadme(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The shop learns its secret from client.json, when the commands have made it.
-	var merchant *shop.Shop
+	var merchant atomic.Pointer[shop.Shop]
 	dir := t.TempDir()
-	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { merchant.ServeHTTP(w, r) }))
+	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { merchant.Load().ServeHTTP(w, r) }))
 	defer hook.Close()
 	port := freePort(t)
 	local := strings.NewReplacer("127.0.0.1:8080", port, "http://127.0.0.1:9000", hook.URL)
@@ -64,11 +65,11 @@ func TestReadme(t *testing.T) {
 	waitReady(t, "http://"+port+"/readyz")
 	id := sh(blocks[3] + `echo "$CLIENT $SECRET"`)
 	client, secret, _ := strings.Cut(strings.TrimSpace(id), " ")
-	merchant = shop.New(hook.URL+"/hook", client, secret)
+	merchant.Store(shop.New(hook.URL+"/hook", client, secret))
 	out := sh("CLIENT=" + client + " SECRET='" + secret + "'\n" + blocks[4] + blocks[5])
 	for _, want := range []string{"InvoiceCreated", "InvoicePending", "InvoicePaid", "InvoiceCompleted"} {
 		select {
-		case e := <-merchant.Events():
+		case e := <-merchant.Load().Events():
 			if e.Type != want || e.Err != nil {
 				t.Fatalf("heard %s, %v; want %s\n%s", e.Type, e.Err, want, out)
 			}

@@ -21,12 +21,10 @@ import (
 
 // Bounds of what is held in memory and of what one endpoint gets at a time.
 const (
-	maxLanes   = 2048 // of one endpoint in memory; the rest wait on disk
-	maxQueue   = 64   // deliveries of one lane in memory
-	readAhead  = 256  // heads of lanes read at a time
-	firstSlots = 8    // requests in flight to a new endpoint
+	maxQueue   = 64  // deliveries of one lane in memory
+	readAhead  = 256 // heads of lanes read at a time
+	firstSlots = 8   // requests in flight to a new endpoint
 	mostSlots  = 64
-	pollEvery  = 5 * time.Second        // for work that nobody told of
 	targetAge  = 500 * time.Millisecond // how old a webhook's URL and state may be
 	maxResults = 512                    // results written in one transaction
 )
@@ -37,6 +35,8 @@ type Dispatcher struct {
 	db        *store.DB
 	transport http.RoundTripper
 	log       *slog.Logger
+	maxLanes  int           // of one endpoint in memory; the rest wait on disk
+	pollEvery time.Duration // for work that nobody told of
 
 	results chan store.Result
 	wake    chan struct{}
@@ -88,7 +88,7 @@ type flight struct {
 // New makes a Dispatcher. The transport decides what may be reached.
 func New(db *store.DB, transport http.RoundTripper, log *slog.Logger) *Dispatcher {
 	return &Dispatcher{
-		db: db, transport: transport, log: log,
+		db: db, transport: transport, log: log, maxLanes: 2048, pollEvery: 5 * time.Second,
 		results: make(chan store.Result, 4*maxResults), wake: make(chan struct{}, 1),
 		endpoints: map[store.Endpoint]*endpoint{},
 	}
@@ -115,7 +115,7 @@ func (d *Dispatcher) take(e *endpoint, f paybell.Delivery) {
 	name := laneName{f.WebhookID, f.InvoiceID}
 	l := e.lanes[name]
 	switch {
-	case l == nil && f.Previous == 0 && len(e.lanes) < maxLanes:
+	case l == nil && f.Previous == 0 && len(e.lanes) < d.maxLanes:
 		l = &lane{name: name}
 		e.lanes[name] = l
 	case l == nil && f.Previous == 0:
@@ -123,6 +123,8 @@ func (d *Dispatcher) take(e *endpoint, f paybell.Delivery) {
 		return
 	case l == nil:
 		return // its head is on disk, and known to be due some time
+	case f.Number <= l.last:
+		return // it was read from disk before we were told
 	case l.failed || len(l.queue) >= maxQueue || f.Previous != 0 && f.Previous != l.last:
 		return // found on disk when what is before it is done
 	}
@@ -343,11 +345,11 @@ func (d *Dispatcher) Run(ctx context.Context) {
 func (d *Dispatcher) schedule(ctx context.Context) {
 	var polled time.Time
 	for ctx.Err() == nil {
-		if time.Since(polled) >= pollEvery {
+		if time.Since(polled) >= d.pollEvery {
 			d.poll(ctx)
 			polled = time.Now()
 		}
-		wait := time.Until(polled.Add(pollEvery))
+		wait := time.Until(polled.Add(d.pollEvery))
 		due, next := d.dueNow()
 		for _, e := range due {
 			d.read(ctx, e)
@@ -396,7 +398,7 @@ func (d *Dispatcher) dueNow() (due []*endpoint, next time.Time) {
 		case e.due.IsZero():
 		case !e.due.After(now):
 			// A full memory is read on when half of it is done.
-			if len(e.lanes) > maxLanes/2 {
+			if len(e.lanes) > d.maxLanes/2 {
 				continue
 			}
 			e.due, e.reading, e.finished = time.Time{}, true, map[laneName]int64{}
