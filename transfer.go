@@ -65,9 +65,6 @@ func compareTransfers(a, b Transfer) int {
 		cmp.Compare(a.Index, b.Index), cmp.Compare(a.Asset, b.Asset))
 }
 
-// sameTransfer reports whether a and b name one transfer.
-func sameTransfer(a, b Transfer) bool { return compareTransfers(a, b) == 0 }
-
 // transferSet is the given transfers in order, each once; of a transfer given
 // twice the later one in the slice counts.
 func transferSet(in []Transfer) []Transfer {

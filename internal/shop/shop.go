@@ -115,11 +115,11 @@ func (s *Shop) receive(w http.ResponseWriter, r *http.Request) (event Event, sta
 		return refuse(http.StatusBadRequest, fmt.Errorf("shape: the body breaks off: %w", err))
 	}
 	if err := s.verifyCoinPayments(r.Header, body, now); err != nil {
-		return refuse(http.StatusUnauthorized, fmt.Errorf("CoinPayments: %w", err))
+		return refuse(http.StatusUnauthorized, fmt.Errorf("signature of CoinPayments: %w", err))
 	}
 	id, err := s.verifyStandard(r.Header, body, now)
 	if err != nil {
-		return refuse(http.StatusUnauthorized, fmt.Errorf("Standard Webhooks: %w", err))
+		return refuse(http.StatusUnauthorized, fmt.Errorf("signature of Standard Webhooks: %w", err))
 	}
 	event, err = readNotification(body, id)
 	if err != nil {
