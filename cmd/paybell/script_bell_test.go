@@ -259,8 +259,8 @@ func (b *bell) note(r ring) (status int, release <-chan struct{}) {
 // judge looks at the order of first arrivals. The scripts ask for one thing
 // after the other, so the numbers of a webhook come in order, too.
 func (b *bell) judge(r ring) {
-	last, any := b.numbers[r.path]
-	if !any {
+	last, known := b.numbers[r.path]
+	if !known {
 		last = b.first - 1
 	}
 	if b.first > 0 && r.number != last+1 {

@@ -88,7 +88,7 @@ type flight struct {
 // New makes a Dispatcher. The transport decides what may be reached.
 func New(db *store.DB, transport http.RoundTripper, log *slog.Logger) *Dispatcher {
 	return &Dispatcher{
-		db: db, transport: transport, log: log, maxLanes: 2048, pollEvery: 5 * time.Second,
+		db: db, transport: transport, log: log, maxLanes: 2048, pollEvery: time.Second,
 		results: make(chan store.Result, 4*maxResults), wake: make(chan struct{}, 1),
 		endpoints: map[store.Endpoint]*endpoint{},
 	}

@@ -175,16 +175,20 @@ func (db *DB) Close() error {
 // panic in body is an error. When ctx ends, Update stops waiting; whether the
 // transaction was committed is then unknown.
 func Update[T any](ctx context.Context, db *DB, body func(*Tx) (T, error)) (T, error) {
-	var result T
-	err := db.update(ctx, func(tx *Tx) (err error) {
-		result, err = body(tx)
+	return result(ctx, db.update, body)
+}
+
+// result runs body and gives what it returned, if its transaction went well.
+func result[T any](ctx context.Context, run func(context.Context, func(*Tx) error) error, body func(*Tx) (T, error)) (T, error) {
+	var v, zero T
+	err := run(ctx, func(tx *Tx) (err error) {
+		v, err = body(tx)
 		return err
 	})
 	if err != nil {
-		var zero T
 		return zero, explain(err)
 	}
-	return result, nil
+	return v, nil
 }
 
 // Do is Update for a body with no result.
@@ -194,16 +198,7 @@ func Do(ctx context.Context, db *DB, body func(*Tx) error) error {
 
 // View runs body in a transaction that only reads, and sees one moment.
 func View[T any](ctx context.Context, db *DB, body func(*Tx) (T, error)) (T, error) {
-	var result T
-	err := db.view(ctx, func(tx *Tx) (err error) {
-		result, err = body(tx)
-		return err
-	})
-	if err != nil {
-		var zero T
-		return zero, explain(err)
-	}
-	return result, nil
+	return result(ctx, db.view, body)
 }
 
 func (db *DB) view(ctx context.Context, body func(*Tx) error) (err error) {
