@@ -51,8 +51,7 @@ func (s *Server) sandboxExpire(w http.ResponseWriter, r *request) error {
 	if err := s.Desk.ExpireSandbox(r.Context(), r.actor, r.PathValue("id"), string(body.What)); err != nil {
 		return err
 	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+	return reply(w, http.StatusOK, map[string]string{"what": string(body.What)})
 }
 
 func (s *Server) sandboxMine(w http.ResponseWriter, r *request) error {
@@ -69,9 +68,7 @@ func (s *Server) sandboxMine(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	return reply(w, http.StatusOK, struct {
-		Height int64 `json:"height"`
-	}{height})
+	return reply(w, http.StatusOK, map[string]int64{"height": height})
 }
 
 func (s *Server) sandboxReorg(w http.ResponseWriter, r *request) error {
@@ -87,8 +84,7 @@ func (s *Server) sandboxReorg(w http.ResponseWriter, r *request) error {
 	if err := s.Desk.ReorgSandbox(r.Context(), r.actor, *body.Depth); err != nil {
 		return err
 	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+	return reply(w, http.StatusOK, map[string]int{"depth": *body.Depth})
 }
 
 func (s *Server) sandboxReplace(w http.ResponseWriter, r *request) error {
@@ -109,11 +105,11 @@ func (s *Server) sandboxReplace(w http.ResponseWriter, r *request) error {
 }
 
 func (s *Server) sandboxDrop(w http.ResponseWriter, r *request) error {
-	if err := s.Desk.DropSandbox(r.Context(), r.actor, r.PathValue("txId")); err != nil {
+	txID := r.PathValue("txId")
+	if err := s.Desk.DropSandbox(r.Context(), r.actor, txID); err != nil {
 		return err
 	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+	return reply(w, http.StatusOK, txIDJSON{txID})
 }
 
 type txIDJSON struct {
