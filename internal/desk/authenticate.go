@@ -43,7 +43,7 @@ func (d *Desk) client(ctx context.Context, clientID string) (knownClient, bool, 
 		if err != nil || c.Disabled {
 			return k, err
 		}
-		k.actor = Actor{ClientID: c.ID, MerchantID: c.MerchantID, Permissions: c.Permissions}
+		k.actor = Actor{ClientID: c.ID, MerchantID: c.MerchantID, Permissions: c.Permissions, Terms: c.Terms}
 		k.secrets, err = tx.Secrets(clientID)
 		return k, err
 	})

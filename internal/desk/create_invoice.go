@@ -50,15 +50,11 @@ func (d *Desk) CreateInvoice(ctx context.Context, a Actor, in NewInvoice) (paybe
 		}
 	}
 	return store.Update(ctx, d.DB, func(tx *store.Tx) (paybell.Invoice, error) {
-		client, err := tx.Client(a.ClientID)
-		if err != nil {
-			return paybell.Invoice{}, err
-		}
 		at := now()
 		created := paybell.Create(paybell.Invoice{
 			ID: paybell.NewUUID(at), MerchantID: a.MerchantID, ClientID: a.ClientID, Bill: in.Bill,
-			ExpiresAt: at.Add(client.Terms.Lifetime), Window: client.Terms.Window,
-			Tolerance: client.Terms.Tolerance, AcceptLate: client.Terms.AcceptLate,
+			ExpiresAt: at.Add(a.Terms.Lifetime), Window: a.Terms.Window,
+			Tolerance: a.Terms.Tolerance, AcceptLate: a.Terms.AcceptLate,
 			Test: true, // until merchants have wallets for real coins, there is only the test coin
 		}, at)
 		for _, w := range hooks {

@@ -49,6 +49,7 @@ type Actor struct {
 	ClientID    string
 	MerchantID  string
 	Permissions paybell.Permissions
+	Terms       paybell.Terms // of the invoices it makes
 }
 
 // may checks one permission.
