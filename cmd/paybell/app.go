@@ -32,7 +32,7 @@ type dataFlags struct {
 
 // open opens the store. The server migrates it; other commands make one only
 // where there is none.
-func (f dataFlags) open(ctx context.Context, migrate bool, log *slog.Logger) (*store.DB, error) {
+func (f dataFlags) open(ctx context.Context, migrate bool) (*store.DB, error) {
 	if err := os.MkdirAll(f.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data directory: %w", err)
 	}
@@ -44,7 +44,7 @@ func (f dataFlags) open(ctx context.Context, migrate bool, log *slog.Logger) (*s
 	if err != nil {
 		return nil, err
 	}
-	return store.OpenSQLite(ctx, f.Data, store.Options{Keys: keys, Migrate: migrate, Log: log})
+	return store.OpenSQLite(ctx, f.Data, store.Options{Keys: keys, Migrate: migrate})
 }
 
 // newDesk wires what can be asked for to the store and the sandbox chain.
@@ -111,7 +111,7 @@ func start(ctx context.Context, cfg appConfig) (_ *app, err error) {
 	if a.release, err = store.Lock(cfg.Data); err != nil {
 		return nil, err
 	}
-	if a.db, err = cfg.open(ctx, true, cfg.log); err != nil {
+	if a.db, err = cfg.open(ctx, true); err != nil {
 		a.release()
 		return nil, err
 	}

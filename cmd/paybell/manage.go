@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 
 	"github.com/paybell/paybell"
 	"github.com/paybell/paybell/internal/desk"
@@ -12,7 +11,7 @@ import (
 
 // withDesk opens the store beside a server that may be running, for one command.
 func (f dataFlags) withDesk(ctx context.Context, do func(*desk.Desk) error) error {
-	db, err := f.open(ctx, false, slog.New(slog.DiscardHandler))
+	db, err := f.open(ctx, false)
 	if err != nil {
 		return err
 	}

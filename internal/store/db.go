@@ -12,7 +12,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -56,7 +55,6 @@ type Options struct {
 	// Migrate brings an older schema up to date (SQLite is copied first). Without
 	// it, a store with another schema is refused: only the server migrates.
 	Migrate bool
-	Log     *slog.Logger
 }
 
 // OpenSQLite opens the store in a data directory, which must exist.
