@@ -149,7 +149,17 @@ func queueUp(t testing.TB, db *DB, name string, n int) (ops []string, wait func(
 		all.Go(func() { errs[i] = Do(context.Background(), db, write(op)) })
 	}
 	await(t, "all bodies wait for the writer", func() bool { return len(db.queue) == before+n })
-	return ops, func() []error { all.Wait(); return errs }
+	return ops, func() []error {
+		t.Helper()
+		answered := make(chan struct{})
+		go func() { all.Wait(); close(answered) }()
+		select {
+		case <-answered:
+		case <-time.After(patience):
+			t.Fatal("a body that waited was never answered")
+		}
+		return errs
+	}
 }
 
 // settle lets the writer go and returns how each went, the first first.
@@ -281,7 +291,7 @@ func TestCloseDrains(t *testing.T) {
 	dir := t.TempDir()
 	db := openSQLite(t, dir)
 	release := holdWriter(t, db, "first")
-	ops, wait := queueUp(t, db, "op", 32)
+	ops, wait := queueUp(t, db, "op", 5*maxBatch)
 	closed := make(chan error, 1)
 	go func() { closed <- db.Close() }()
 	<-db.stop
@@ -494,6 +504,7 @@ func TestDiskFullUnnoticed(t *testing.T) {
 			unnoticed <- Do(context.Background(), db, func(tx *Tx) error {
 				for i := range 32 {
 					_ = write(fmt.Sprint("unnoticed ", i, strings.Repeat("x", 2000)))(tx)
+					_ = tx.CreateMerchant(paybell.Merchant{ID: fmt.Sprint("unnoticed merchant ", i)})
 				}
 				return answer
 			})

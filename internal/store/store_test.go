@@ -301,6 +301,47 @@ func TestOldSchemaIsRefused(t *testing.T) {
 	}
 }
 
+// On PostgreSQL a body that lost a race runs again and decides anew. Only one
+// that never wins hears of the conflict.
+func TestPostgresRunsAgain(t *testing.T) {
+	db := opened(t, postgresPlace(t))
+	s := storetest.NewShop(t, db)
+	created := s.NewInvoice(time.Now().UTC().Truncate(time.Microsecond))
+	if err := store.Do(context.Background(), db, func(tx *store.Tx) error { return tx.Apply(created) }); err != nil {
+		t.Fatal(err)
+	}
+	next := func(tx *store.Tx) error {
+		inv, err := tx.Invoice(created.Invoice.ID)
+		if err != nil {
+			return err
+		}
+		inv.Version++
+		return tx.Apply(paybell.Change{Event: paybell.InvoiceFlagged, At: created.At, Invoice: inv})
+	}
+	for _, tt := range []struct {
+		lost int // how often another is faster
+		code paybell.Code
+	}{{1, ""}, {5, ""}, {1000, paybell.Conflict}} {
+		runs := 0
+		err := store.Do(context.Background(), db, func(tx *store.Tx) error {
+			inv, err := tx.Invoice(created.Invoice.ID)
+			if err != nil {
+				return err
+			}
+			if runs++; runs <= tt.lost {
+				if err := store.Do(context.Background(), db, next); err != nil {
+					return err
+				}
+			}
+			inv.Version++
+			return tx.Apply(paybell.Change{Event: paybell.InvoiceFlagged, At: created.At, Invoice: inv})
+		})
+		if tt.code == "" && (err != nil || runs != tt.lost+1) || tt.code != "" && paybell.CodeOf(err) != tt.code {
+			t.Errorf("after %d runs, of which at most %d lose: %v", runs, tt.lost, err)
+		}
+	}
+}
+
 // Creating an invoice that rings one webhook, on disk when it returns: what the
 // API does for each, without HTTP.
 func BenchmarkUpdate(b *testing.B) {

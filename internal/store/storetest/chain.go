@@ -19,6 +19,7 @@ var chainTests = map[string]func(*testing.T, *store.DB){
 	"Chain/CursorRace":     testCursorRace,
 	"Chain/RecordTransfer": testRecordTransfer,
 	"Chain/OpenTransfers":  testOpenTransfers,
+	"Chain/AbsentAt":       testAbsentAt,
 	"Chain/PaymentAt":      testPaymentAt,
 	"Chain/AddressTwice":   testAddressTwice,
 	"Journal/Numbers":      testJournal,
@@ -145,6 +146,34 @@ func testOpenTransfers(t *testing.T, db *store.DB) {
 	wantSame(t, "open after one was settled", open(), []paybell.Transfer{second})
 }
 
+// Of several outputs of one transaction to one address the oldest counts.
+func testAbsentAt(t *testing.T, db *store.DB) {
+	s := NewShop(t, db)
+	inv, tr := s.paid(t, "address")
+	for i, absent := range []time.Time{after(8), after(6), after(7)} {
+		tr.Index, tr.AbsentAt = i, absent
+		recordTransfer(t, db, inv.ID, tr, i == 0)
+	}
+	other, older := s.paid(t, "other")
+	older.TxID, older.AbsentAt = tr.TxID, after(1)
+	recordTransfer(t, db, other.ID, older, false)
+	ask := func(network, txID, address string) (at time.Time, found bool) {
+		at = view(t, db, func(tx *store.Tx) (at time.Time, err error) {
+			at, found, err = tx.AbsentAt(network, txID, address)
+			return at, err
+		})
+		return at, found
+	}
+	if at, found := ask(tr.Network, tr.TxID, tr.Address); !found || !at.Equal(after(6)) {
+		t.Errorf("absent at %v, %v, want %v", at, found, after(6))
+	}
+	for _, not := range [][3]string{{"zz", tr.TxID, tr.Address}, {tr.Network, "tx", tr.Address}, {tr.Network, tr.TxID, "nowhere"}} {
+		if at, found := ask(not[0], not[1], not[2]); found {
+			t.Errorf("%v was absent at %v", not, at)
+		}
+	}
+}
+
 func testPaymentAt(t *testing.T, db *store.DB) {
 	s := NewShop(t, db)
 	inv, _ := s.paid(t, "address")
@@ -209,7 +238,7 @@ func testJournal(t *testing.T, db *store.DB) {
 }
 
 func testJournalAtOnce(t *testing.T, db *store.DB) {
-	const goroutines, each = 16, 5
+	const goroutines, each = 20, 10
 	if err := atOnce(goroutines, func(i int) error {
 		for j := range each {
 			if err := store.Do(context.Background(), db, func(tx *store.Tx) error {
