@@ -8,7 +8,8 @@ import (
 )
 
 // Bill is what the merchant wrote on an invoice. Paybell keeps it as it came
-// and gives it back unchanged; only the amounts mean something to it.
+// and gives it back unchanged (free JSON as equal JSON: white space may go);
+// only the amounts mean something to it.
 type Bill struct {
 	Currency  string          `json:"currency"` // currency id
 	Total     decimal.Decimal `json:"total"`    // in whole units of Currency, no finer than its smallest unit

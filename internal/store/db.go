@@ -151,8 +151,8 @@ func (db *DB) checkKey(ctx context.Context, conn *sql.DB) error {
 	return nil
 }
 
-// OnCommit sets who is told of the deliveries of each commit, in the order of
-// the commits. It is a hint that saves time: what is lost is found in the store.
+// OnCommit sets who is told of the deliveries of each commit: on SQLite in the
+// order of the commits, on PostgreSQL in none between processes or callers. It is a hint that saves time: what is lost is found in the store.
 // Set it before the first Update; the function must not block.
 func (db *DB) OnCommit(tell func([]paybell.Delivery)) { db.onCommit = tell }
 

@@ -152,16 +152,13 @@ func (tx *Tx) Record(results []Result, now time.Time) (next []bool, err error) {
 // added behind one that is being finished would see it pending, the finisher
 // would not see the new one, and nobody would make it due. SQLite has one writer.
 func (tx *Tx) lockLanes(results []Result) error {
-	if tx.db.dialect.forUpdate == "" {
-		return nil
-	}
 	var ids []string
 	for _, r := range results {
 		ids = append(ids, r.Delivery.InvoiceID)
 	}
 	slices.Sort(ids) // one order for all, against deadlocks
 	for _, id := range slices.Compact(ids) {
-		if _, err := tx.exec("SELECT 1 FROM invoices WHERE id = $1"+tx.db.dialect.forUpdate, id); err != nil {
+		if err := tx.lock("SELECT 1 FROM invoices WHERE id = $1", id); err != nil {
 			return err
 		}
 	}
