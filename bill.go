@@ -2,7 +2,10 @@ package paybell
 
 import (
 	"encoding/json"
+	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/shopspring/decimal"
 )
@@ -35,8 +38,23 @@ type Bill struct {
 	CustomData      json.RawMessage `json:"customData,omitempty"` // an object, at most 16 KiB
 	Metadata        json.RawMessage `json:"metadata,omitempty"`   // an object, at most 16 KiB
 	RefundEmail     string          `json:"refundEmail,omitempty"`
-	SuccessURL      string          `json:"successUrl,omitempty"`
-	CancelURL       string          `json:"cancelUrl,omitempty"`
+	EmailDelivery   *EmailDelivery  `json:"emailDelivery,omitempty"`
+	AffiliateID     string          `json:"affiliateId,omitempty"` // UUID
+
+	// How the merchant wants buyers' pages to be.
+	UseCoinReservation bool   `json:"useCoinReservation,omitempty"`
+	HideShoppingCart   bool   `json:"hideShoppingCart,omitempty"`
+	SimpleQR           bool   `json:"isSimpleQR,omitempty"`
+	SuccessURL         string `json:"successUrl,omitempty"`
+	CancelURL          string `json:"cancelUrl,omitempty"`
+}
+
+// EmailDelivery says whom an invoice is meant for, addresses separated by
+// semicolons. Paybell keeps it and sends no mail.
+type EmailDelivery struct {
+	To  string `json:"to,omitempty"`
+	Cc  string `json:"cc,omitempty"`
+	Bcc string `json:"bcc,omitempty"`
 }
 
 // Breakdown is how a total comes about:
@@ -101,5 +119,53 @@ type MerchantOptions struct {
 	ShowEmail              bool   `json:"showEmail"`
 	ShowPhone              bool   `json:"showPhone"`
 	ShowRegistrationNumber bool   `json:"showRegistrationNumber"`
+	ShowTaxID              bool   `json:"showTaxId"`
 	AdditionalInfo         string `json:"additionalInfo,omitempty"`
+}
+
+// Integration is the program that made the invoice, as its metadata says, like
+// "plugin:whmcs_8"; empty when it does not say.
+func (b *Bill) Integration() string {
+	var m struct{ Integration string }
+	if len(b.Metadata) == 0 || json.Unmarshal(b.Metadata, &m) != nil {
+		return ""
+	}
+	return firstRunes(printable(m.Integration), 127)
+}
+
+// maxSearched bounds the text by which an invoice is found.
+const maxSearched = 1000
+
+// Searched is the text by which people find the invoice, in lower case: numbers,
+// who buys, what for.
+func (b *Bill) Searched() string {
+	words := []string{b.Number, b.PONumber, b.Description}
+	if p := b.Buyer; p != nil {
+		words = append(words, p.CompanyName, p.Name.First, p.Name.Last, p.Email)
+	}
+	for _, it := range b.Items {
+		words = append(words, it.Name)
+	}
+	words = slices.DeleteFunc(words, func(w string) bool { return w == "" })
+	return firstRunes(printable(strings.ToLower(strings.Join(words, " "))), maxSearched)
+}
+
+// printable has a space for each control character: databases stop at some.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s)
+}
+
+func firstRunes(s string, most int) string {
+	for i := range s {
+		if most == 0 {
+			return s[:i]
+		}
+		most--
+	}
+	return s
 }

@@ -74,3 +74,15 @@ func (d Delivery) Next(a Attempt, jitter int) Delivery {
 	}
 	return d
 }
+
+// Secret chooses, of a client's secrets (the current one first), the one that
+// signs the next attempt the way of CoinPayments, which has room for one only.
+// While a rotation lasts there are two, and a receiver knows the old one until
+// somebody gives it the new one: the first attempt uses the old, the second the
+// new, and so on.
+func (d Delivery) Secret(secrets []string) string {
+	if d.Attempts%2 == 0 {
+		return secrets[len(secrets)-1]
+	}
+	return secrets[0]
+}

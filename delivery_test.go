@@ -94,3 +94,19 @@ func TestJitterSpreads(t *testing.T) {
 		t.Errorf("%d moments for 1000 jitters", len(moments))
 	}
 }
+
+// While a client has two secrets its deliveries are signed by turns, the first
+// attempt with the old one: every receiver can verify one of two in a row.
+func TestDeliverySecret(t *testing.T) {
+	d := Delivery{State: DeliveryPending, DueAt: day0}
+	for n := range 2 * len(RetrySchedule) {
+		if got := d.Secret([]string{"only"}); got != "only" {
+			t.Errorf("attempt %d of one secret: %s", n+1, got)
+		}
+		want := []string{"old", "new"}[n%2]
+		if got := d.Secret([]string{"new", "old"}); got != want {
+			t.Errorf("attempt %d is signed with the %s secret, want the %s one", n+1, got, want)
+		}
+		d = d.Next(Attempt{N: n + 1, StartedAt: d.DueAt, Failure: "refused"}, 0)
+	}
+}

@@ -50,13 +50,18 @@
 // a POST and its record means the same bytes again: at least once, never less.
 // dialer.go refuses private addresses at the moment of dialling.
 //
-// internal/loop is the one loop around all that works in steps.
+// internal/prune deletes what is over. internal/loop is the one loop around all
+// that works in steps.
 //
 // # What can be asked
 //
 // internal/desk holds the use cases, one verb per file, with the check who may.
-// internal/api translates them to the CoinPayments API: signed requests in,
-// problem documents out. internal/rates knows rates, from a table for now.
+// internal/api translates them to the CoinPayments API: server.go lists the
+// routes, door.go lets requests in, auth.go verifies signatures, lenient.go reads
+// what real clients send, version.go writes money as the two versions have it.
+// An answer that has to be the same when a request comes again is written in the
+// transaction of what it tells (desk/once.go). internal/rates knows rates, from a
+// table for now.
 //
 // cmd/paybell is the only place that wires: serve, demo, and the operator's
 // tools. internal/shop is the merchant's server that the demo plays; it shares
@@ -66,4 +71,5 @@
 //
 // internal/archtest holds the arrows between these packages. testdata/script
 // drives the real binary. internal/killtest kills it, many times.
+// internal/interop lets foreign shops, in PHP and Node, play the whole flow.
 package paybell

@@ -23,16 +23,17 @@ type Notification struct {
 }
 
 // Tell makes the notification of a change. The body is that of the CoinPayments
-// API (event names in PascalCase, times in unix seconds, amounts in minor
-// units), with Paybell's own facts under the one extra key invoice.paybell.
-func (c Change) Tell(m Merchant) Notification {
+// API (event names in the client's style, times in unix seconds, amounts in
+// minor units), with Paybell's own facts under the one extra key
+// invoice.paybell.
+func (c Change) Tell(m Merchant, names EventNames) Notification {
 	inv := &c.Invoice
 	n := Notification{
 		ID: NewNotificationID(c.At), MerchantID: m.ID, ClientID: inv.ClientID, InvoiceID: inv.ID,
 		Version: inv.Version, Event: c.Event, At: c.At,
 	}
 	body, err := json.Marshal(envelopeJSON{
-		ID: n.ID, Type: c.Event.Wire(),
+		ID: n.ID, Type: c.Event.Wire(names),
 		Timestamp: c.At.UTC().Format("2006-01-02T15:04:05.0000000-07:00"),
 		Invoice:   newInvoiceJSON(inv, m),
 	})
@@ -104,7 +105,7 @@ type invoiceJSON struct {
 	Shipping                   *partyJSON      `json:"shipping"`
 	LineItems                  []lineItemJSON  `json:"lineItems"`
 	MerchantOptions            optionsJSON     `json:"merchantOptions"`
-	EmailDeliveryOptions       *struct{}       `json:"emailDeliveryOptions"`
+	EmailDeliveryOptions       *EmailDelivery  `json:"emailDeliveryOptions"`
 	Amount                     amountJSON      `json:"amount"`
 	State                      string          `json:"state"`
 	Flags                      flagsJSON       `json:"flags"`
@@ -307,7 +308,7 @@ func newInvoiceJSON(inv *Invoice, m Merchant) invoiceJSON {
 			ShippingTotal: minor(b.Breakdown.Shipping), HandlingTotal: minor(b.Breakdown.Handling),
 			DiscountTotal: minor(b.Breakdown.Discount), TaxTotal: minor(b.Breakdown.Tax), Total: minor(b.Total),
 		},
-		State:      pascal(string(inv.State)),
+		State: pascal(string(inv.State)), EmailDeliveryOptions: b.EmailDelivery,
 		Flags:      flagsJSON{RequireBuyerNameAndEmail: b.RequireBuyerNameAndEmail},
 		CanceledAt: unix(inv.CancelledAt), CompletedAt: unix(inv.CompletedAt), ConfirmedAt: unix(inv.CompletedAt),
 		Payments:               make([]paymentJSON, 0, len(inv.Payments)),
@@ -369,7 +370,7 @@ func newPaymentJSON(inv *Invoice, p Payment, native Currency) paymentJSON {
 	j := paymentJSON{
 		ID: p.ID, InvoiceID: inv.ID, CreatedAt: p.OpenedAt.Unix(), ExpiresAt: p.ExpiresAt.Unix(),
 		CancelledAt: unix(inv.CancelledAt), DetectedAt: unix(detected), PendingAt: unix(detected),
-		State: pascal(string(state)), RefundEmail: nullable(p.RefundEmail), IsGuest: true,
+		State: pascal(string(state)), RefundEmail: nullable(inv.Refunds(p)), IsGuest: true,
 		IsActive: state == Unpaid || state == Pending,
 		HotWallet: hotWalletJSON{
 			NativeCurrency: currencyRef(inv.Bill.Currency), PaymentSubTotalInNativeCurrency: integer(native.Minor(inv.Bill.Total)),

@@ -117,7 +117,7 @@ func TestNotificationIsTheDocumentedSample(t *testing.T) {
 			MerchantOptions: MerchantOptions{ShowEmail: true},
 		},
 	}, time.Unix(1719831846, 803357500))
-	got := decode(t, bodyOf(t, created.Tell(Merchant{ID: "uuid", Email: "merchant@example.com"})))
+	got := decode(t, bodyOf(t, created.Tell(Merchant{ID: "uuid", Email: "merchant@example.com"}, 0)))
 	want := sample(t)
 	want["type"], want["timestamp"] = "InvoiceCreated", "2024-07-01T11:04:06.8033575+00:00" // the sample's own do not go with its state
 	delete(got["invoice"].(map[string]any), "paybell")
@@ -132,7 +132,7 @@ func TestNotificationHasTheKeysOfTheSample(t *testing.T) {
 	want := sample(t)
 	rapid.Check(t, func(t *rapid.T) {
 		c := randomChange(t)
-		n := c.Tell(Merchant{ID: "m", Email: rapid.SampledFrom([]string{"", "a@b.c"}).Draw(t, "email")})
+		n := c.Tell(Merchant{ID: "m", Email: rapid.SampledFrom([]string{"", "a@b.c"}).Draw(t, "email")}, rapid.SampledFrom(styles).Draw(t, "names"))
 		got := decode(t, bodyOf(t, n))
 		if diffs := differences("$", want, got); len(diffs) > 0 {
 			slices.Sort(diffs)
@@ -304,7 +304,7 @@ func TestLargeAmountsAreStrings(t *testing.T) {
 	p := s.open("4", func(p *Payment) { p.Due = NewUnits(2_500_000_000_000_000_000); p.Rate = money("1") })
 	s.send(p, NewUnits(2_500_000_000_000_000_000))
 	s.look()
-	body := string(s.all[len(s.all)-1].Tell(Merchant{}).Body)
+	body := string(s.all[len(s.all)-1].Tell(Merchant{}, 0).Body)
 	for _, want := range []string{
 		`"total":"2500000000000000000"`, `"paymentSubTotal":"2500000000000000000"`, `"paymentSubTotalInNativeCurrency":"2500000000000000000"`,
 		`"unconfirmedAmount":"2500000000000000000"`, `"unconfirmedAmountInNativeCurrency":"2500000000000000000"`, `"confirmedAmount":0`,
@@ -323,7 +323,7 @@ func TestNotificationTypes(t *testing.T) {
 	} {
 		c := newStory(t).all[0]
 		c.Event = 1 << i
-		if got := decode(t, c.Tell(Merchant{}).Body); got["type"] != name {
+		if got := decode(t, c.Tell(Merchant{}, 0).Body); got["type"] != name {
 			t.Errorf("type %v, want %s", got["type"], name)
 		}
 	}
@@ -331,8 +331,74 @@ func TestNotificationTypes(t *testing.T) {
 		c := newStory(t).all[0]
 		c.Invoice.State = state
 		want := strings.ToUpper(string(state)[:1]) + string(state)[1:]
-		if got := decode(t, c.Tell(Merchant{}).Body)["invoice"].(map[string]any)["state"]; got != want {
+		if got := decode(t, c.Tell(Merchant{}, 0).Body)["invoice"].(map[string]any)["state"]; got != want {
 			t.Errorf("state %v, want %s", got, want)
+		}
+	}
+}
+
+// In another style a notification has another type, and no other byte differs.
+func TestNotificationStyles(t *testing.T) {
+	m := Merchant{ID: "m", Name: "Shop", Email: "merchant@example.com"}
+	told := fullStory(t).all
+	for i := range wantEvents { // events that no story tells, too
+		c := told[len(told)-1]
+		c.Event = 1 << i
+		told = append(told, c)
+	}
+	for _, c := range told {
+		plain := bodyOf(t, c.Tell(m, 0))
+		for _, style := range styles {
+			n := c.Tell(m, style)
+			want := bytes.Replace(plain, []byte(`"type":"`+c.Event.Wire(0)+`"`), []byte(`"type":"`+c.Event.Wire(style)+`"`), 1)
+			if got := bodyOf(t, n); !bytes.Equal(got, want) || decode(t, got)["type"] != c.Event.Wire(style) {
+				t.Errorf("%s in style %b:\n%s\nwant\n%s", c.Event, style, got, want)
+			}
+			if n.Event != c.Event || n.Version != c.Invoice.Version || !n.At.Equal(c.At) {
+				t.Errorf("in style %b it is %+v", style, n)
+			}
+		}
+	}
+}
+
+// Whom the merchant means the invoice for comes back as it was given.
+func TestEmailDeliveryOptions(t *testing.T) {
+	for _, c := range []struct {
+		given *EmailDelivery
+		want  string
+	}{
+		{nil, `null`},
+		{&EmailDelivery{To: "a@example.com;b@example.com", Cc: "c@example.com", Bcc: "d@example.com"}, `{"to":"a@example.com;b@example.com","cc":"c@example.com","bcc":"d@example.com"}`},
+		{&EmailDelivery{To: "a@example.com"}, `{"to":"a@example.com"}`},
+		{&EmailDelivery{}, `{}`},
+	} {
+		change := newStory(t, func(inv *Invoice) { inv.Bill.EmailDelivery = c.given }).all[0]
+		var got struct {
+			Invoice struct{ EmailDeliveryOptions json.RawMessage }
+		}
+		if err := json.Unmarshal(change.Tell(Merchant{}, 0).Body, &got); err != nil || string(got.Invoice.EmailDeliveryOptions) != c.want {
+			t.Errorf("%+v came back as %s, %v", c.given, got.Invoice.EmailDeliveryOptions, err)
+		}
+	}
+}
+
+// Where refunds are to be talked about was said for the payment, or for the whole
+// invoice, perhaps later.
+func TestRefundEmail(t *testing.T) {
+	for _, c := range []struct{ bill, payment, want string }{
+		{"", "", "null"}, {"b@example.com", "", `"b@example.com"`}, {"", "p@example.com", `"p@example.com"`}, {"b@example.com", "p@example.com", `"p@example.com"`},
+	} {
+		s := newStory(t)
+		s.open(LTCT, func(p *Payment) { p.RefundEmail = c.payment })
+		change := s.all[len(s.all)-1]
+		change.Invoice.Bill.RefundEmail = c.bill
+		var got struct {
+			Invoice struct {
+				Payments []struct{ RefundEmail json.RawMessage }
+			}
+		}
+		if err := json.Unmarshal(change.Tell(Merchant{}, 0).Body, &got); err != nil || string(got.Invoice.Payments[0].RefundEmail) != c.want {
+			t.Errorf("%+v: got %s, %v", c, got.Invoice.Payments[0].RefundEmail, err)
 		}
 	}
 }
@@ -340,7 +406,7 @@ func TestNotificationTypes(t *testing.T) {
 // A notification tells whose it is outside of its body, too.
 func TestNotificationHeads(t *testing.T) {
 	c := newStory(t).all[0]
-	n := c.Tell(Merchant{ID: "m"})
+	n := c.Tell(Merchant{ID: "m"}, 0)
 	if n.MerchantID != "m" || n.ClientID != c.Invoice.ClientID || n.InvoiceID != c.Invoice.ID || n.Version != 1 || n.Event != InvoiceCreated || !n.At.Equal(c.At) {
 		t.Errorf("%+v", n)
 	}
@@ -358,7 +424,7 @@ func TestTimestamps(t *testing.T) {
 	} {
 		change := newStory(t).all[0]
 		change.At = c.at
-		if got := decode(t, change.Tell(Merchant{}).Body)["timestamp"]; got != c.want {
+		if got := decode(t, change.Tell(Merchant{}, 0).Body)["timestamp"]; got != c.want {
 			t.Errorf("timestamp %v, want %s", got, c.want)
 		}
 	}
@@ -372,7 +438,7 @@ func TestNotificationMoments(t *testing.T) {
 		cancelled, settled any
 	}{{Unpaid, nil, nil}, {Pending, nil, nil}, {Paid, nil, nil}, {Completed, nil, start}, {Cancelled, start, nil}, {TimedOut, nil, nil}} {
 		s := bring(t, c.state, true)
-		inv := decode(t, s.all[len(s.all)-1].Tell(Merchant{}).Body)["invoice"].(map[string]any)
+		inv := decode(t, s.all[len(s.all)-1].Tell(Merchant{}, 0).Body)["invoice"].(map[string]any)
 		p := inv["payments"].([]any)[0].(map[string]any)
 		if inv["canceledAt"] != c.cancelled || p["cancelledAt"] != c.cancelled || inv["completedAt"] != c.settled || inv["confirmedAt"] != c.settled || p["completedAt"] != c.settled {
 			t.Errorf("%s shows %v, %v, %v and a payment with %v, %v", c.state, inv["canceledAt"], inv["completedAt"], inv["confirmedAt"], p["cancelledAt"], p["completedAt"])
@@ -434,7 +500,7 @@ func fullStory(t *testing.T) *story {
 func TestGoldenNotification(t *testing.T) {
 	s := fullStory(t)
 	last := s.all[len(s.all)-1]
-	body := bodyOf(t, last.Tell(Merchant{ID: s.inv.MerchantID, Name: "Shop", Email: "merchant@example.com"}))
+	body := bodyOf(t, last.Tell(Merchant{ID: s.inv.MerchantID, Name: "Shop", Email: "merchant@example.com"}, 0))
 	if diffs := differences("$", sample(t), decode(t, body)); len(diffs) > 0 {
 		t.Error(strings.Join(diffs, "\n"))
 	}
@@ -465,9 +531,9 @@ func TestGoldenNotification(t *testing.T) {
 // The bytes depend on nothing but the change, the merchant and the id.
 func TestNotificationBytesAreDeterministic(t *testing.T) {
 	for _, c := range fullStory(t).all {
-		first := bodyOf(t, c.Tell(Merchant{ID: "m"}))
+		first := bodyOf(t, c.Tell(Merchant{ID: "m"}, 0))
 		for range 20 {
-			if again := bodyOf(t, c.Tell(Merchant{ID: "m"})); !bytes.Equal(first, again) {
+			if again := bodyOf(t, c.Tell(Merchant{ID: "m"}, 0)); !bytes.Equal(first, again) {
 				t.Fatalf("twice told, the bytes differ:\n%s\n%s", first, again)
 			}
 		}
@@ -487,7 +553,7 @@ func TestMerchantDataComesBackUnchanged(t *testing.T) {
 				InvoiceID, InvoiceNumber string
 			}
 		}
-		if err := json.Unmarshal(c.Tell(Merchant{}).Body, &got); err != nil {
+		if err := json.Unmarshal(c.Tell(Merchant{}, 0).Body, &got); err != nil {
 			t.Fatal(err)
 		}
 		want := tokens(t, raw)
@@ -540,7 +606,7 @@ func TestHostileTextInNotifications(t *testing.T) {
 			inv.Bill = Bill{
 				Currency: "5057", Number: bad, PONumber: bad, Description: bad, Notes: bad, NotesToRecipient: bad, TermsAndConditions: bad,
 				BuyerDataCollectionMessage: bad, Buyer: party, Shipping: party, MerchantOptions: MerchantOptions{AdditionalInfo: bad},
-				Items: []Item{{CustomID: bad, SKU: bad, Name: bad, Description: bad}},
+				Items: []Item{{CustomID: bad, SKU: bad, Name: bad, Description: bad}}, EmailDelivery: &EmailDelivery{bad, bad, bad},
 			}
 		})
 		p := s.open(LTCT, func(p *Payment) { p.Address, p.RefundEmail = bad, bad })
@@ -548,7 +614,7 @@ func TestHostileTextInNotifications(t *testing.T) {
 		s.chain[0].TxID = bad
 		s.look()
 		for _, c := range s.all {
-			body := c.Tell(Merchant{ID: "m", Email: bad}).Body
+			body := c.Tell(Merchant{ID: "m", Email: bad}, 0).Body
 			if !utf8.Valid(body) || !json.Valid(body) || bytes.ContainsAny(body, "\u2028\u2029<>") {
 				t.Errorf("%q made %q", bad, body)
 			}
@@ -569,7 +635,7 @@ func TestPaidShowsAPaymentThatIsPaid(t *testing.T) {
 	changes, err := s.inv.Next(Input{Transfers: s.chain}, s.now)
 	s.must(err)
 	for i, state := range []string{"Paid", "Completed"} {
-		payment := decode(t, changes[i].Tell(Merchant{}).Body)["invoice"].(map[string]any)["payments"].([]any)[0].(map[string]any)
+		payment := decode(t, changes[i].Tell(Merchant{}, 0).Body)["invoice"].(map[string]any)["payments"].([]any)[0].(map[string]any)
 		if payment["state"] != state || (payment["completedAt"] != nil) != (state == "Completed") {
 			t.Errorf("%s shows a payment that is %v, completed at %v", changes[i].Event, payment["state"], payment["completedAt"])
 		}
@@ -580,7 +646,7 @@ func TestPaidShowsAPaymentThatIsPaid(t *testing.T) {
 func TestPaybellKey(t *testing.T) {
 	s := fullStory(t)
 	for i, c := range s.all {
-		got := decode(t, c.Tell(Merchant{}).Body)["invoice"].(map[string]any)["paybell"].(map[string]any)
+		got := decode(t, c.Tell(Merchant{}, 0).Body)["invoice"].(map[string]any)["paybell"].(map[string]any)
 		keys := slices.Sorted(maps.Keys(got))
 		if !slices.Equal(keys, []string{"flags", "payments", "test", "version"}) {
 			t.Fatalf("keys %v", keys)

@@ -32,6 +32,15 @@ type Payment struct {
 // Open reports whether the payment still waits for its money.
 func (p Payment) Open() bool { return p.TimedOutAt.IsZero() }
 
+// Refunds is where refunds of p are to be talked about: as it was said when p was
+// opened, or later.
+func (inv *Invoice) Refunds(p Payment) string {
+	if p.RefundEmail != "" {
+		return p.RefundEmail
+	}
+	return inv.Bill.RefundEmail
+}
+
 // depth says which transfers count for a question.
 type depth func(Payment, Transfer) bool
 

@@ -57,7 +57,43 @@ const (
 	WebhookWasDisabled
 
 	AllEvents = WebhookWasDisabled<<1 - 1
+
+	// longNames in a set says that payment events were subscribed to by the names
+	// that clients use (invoicePaymentCreated), not those of the documentation
+	// (paymentCreated). It is no event.
+	longNames Event = 1 << 32
 )
+
+// EventNames says how notifications write the names of events. The zero value
+// is what CoinPayments does: InvoicePaid, PaymentCreated.
+type EventNames uint8
+
+const (
+	// CamelCase writes invoicePaid, as the documentation's schema has it. One
+	// official plugin knows only that.
+	CamelCase EventNames = 1 << iota
+	// LongPaymentNames writes InvoicePaymentCreated for PaymentCreated.
+	LongPaymentNames
+)
+
+// String is the style's name: PascalCase or camelCase.
+func (n EventNames) String() string {
+	if n&CamelCase != 0 {
+		return "camelCase"
+	}
+	return "PascalCase"
+}
+
+// ParseEventNames reads a style's name.
+func ParseEventNames(field, name string) (EventNames, error) {
+	switch {
+	case strings.EqualFold(name, "PascalCase"):
+		return 0, nil
+	case strings.EqualFold(name, "camelCase"):
+		return CamelCase, nil
+	}
+	return 0, InvalidField(field, `must be "PascalCase" (InvoicePaid) or "camelCase" (invoicePaid)`)
+}
 
 var eventNames = []string{
 	"invoiceCreated", "invoicePending", "invoicePaid", "invoiceCompleted", "invoiceCancelled",
@@ -69,18 +105,41 @@ var eventNames = []string{
 func (e Event) String() string { return strings.Join(e.Names(), ",") }
 
 // Wire is the name a notification carries: InvoicePaid.
-func (e Event) Wire() string {
-	s := e.String()
-	return strings.ToUpper(s[:1]) + s[1:]
+func (e Event) Wire(names EventNames) string {
+	if names&LongPaymentNames != 0 {
+		e |= longNames
+	}
+	if s := e.String(); names&CamelCase == 0 {
+		return pascal(s)
+	} else {
+		return s
+	}
 }
 
-// Names lists a set in a fixed order.
+// Payment reports whether the event is one of those with two names.
+func (e Event) Payment() bool { return e&(PaymentCreated|PaymentTimedOut) != 0 }
+
+// PaymentNames is how payment events are to be written for who subscribed with
+// this set: by the name that was subscribed.
+func (e Event) PaymentNames() EventNames {
+	if e&longNames != 0 {
+		return LongPaymentNames
+	}
+	return 0
+}
+
+// Names lists a set in a fixed order, payment events by the names that were
+// subscribed.
 func (e Event) Names() []string {
 	names := make([]string, 0, bits.OnesCount64(uint64(e)))
 	for i, name := range eventNames {
-		if e&(1<<i) != 0 {
-			names = append(names, name)
+		if e&(1<<i) == 0 {
+			continue
 		}
+		if e&longNames != 0 && Event(1<<i).Payment() {
+			name = "invoice" + pascal(name)
+		}
+		names = append(names, name)
 	}
 	return names
 }
@@ -98,6 +157,7 @@ next:
 		short := strings.ToLower(name)
 		if rest, ok := strings.CutPrefix(short, "invoicepayment"); ok {
 			short = "payment" + rest
+			set |= longNames
 		}
 		for i, known := range eventNames {
 			if short == strings.ToLower(known) {

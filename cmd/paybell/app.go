@@ -19,6 +19,7 @@ import (
 	"github.com/paybell/paybell/internal/deliver"
 	"github.com/paybell/paybell/internal/desk"
 	"github.com/paybell/paybell/internal/loop"
+	"github.com/paybell/paybell/internal/prune"
 	"github.com/paybell/paybell/internal/rates"
 	"github.com/paybell/paybell/internal/store"
 	"github.com/paybell/paybell/internal/watch"
@@ -94,7 +95,9 @@ type appConfig struct {
 	dataFlags
 	listen     string
 	publicURLs []string
-	allow      []netip.Prefix
+	allow      []netip.Prefix // private addresses that webhooks may point at
+	proxies    []netip.Prefix // whose X-Forwarded-For is believed
+	rateLimit  int            // requests per second and client; 0: no limit
 	log        *slog.Logger
 }
 
@@ -130,6 +133,7 @@ func start(ctx context.Context, cfg appConfig) (_ *app, err error) {
 	a.desk = d
 	watcher = loop.New("watch "+chain.Network(), &watch.Watcher{DB: a.db, Chain: chain, Every: time.Second}, cfg.log)
 	timers := loop.New("timers", &watch.Timers{DB: a.db, Every: time.Second}, cfg.log)
+	pruner := loop.New("prune", &prune.Pruner{DB: a.db, Every: time.Minute}, cfg.log)
 	dispatcher := deliver.New(a.db, deliver.NewTransport(cfg.allow), cfg.log)
 	a.db.OnCommit(dispatcher.Offer)
 
@@ -137,9 +141,12 @@ func start(ctx context.Context, cfg appConfig) (_ *app, err error) {
 	a.stop = stop
 	a.loops.Go(func() { watcher.Run(running) })
 	a.loops.Go(func() { timers.Run(running) })
+	a.loops.Go(func() { pruner.Run(running) })
 	a.loops.Go(func() { dispatcher.Run(running) })
 
-	server := &api.Server{Desk: a.desk, PublicURLs: cfg.publicURLs, Ready: a.ready, Log: cfg.log}
+	server := &api.Server{
+		Desk: a.desk, PublicURLs: cfg.publicURLs, TrustedProxies: cfg.proxies, RateLimit: cfg.rateLimit, Ready: a.ready, Log: cfg.log,
+	}
 	a.http = &http.Server{
 		Handler: server.Handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
 		WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,

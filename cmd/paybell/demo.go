@@ -89,8 +89,8 @@ func (d *demo) openShop(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	client, secret, err := d.app.desk.CreateClient(ctx, desk.NewClient{
-		MerchantID: m.ID, Name: "Web shop", URL: "https://cafe-bell.example", Permissions: paybell.AllPermissions,
+	client, secret, err := d.app.desk.CreateClient(ctx, desk.Owner(m.ID), desk.NewClient{
+		Name: "Web shop", URL: "https://cafe-bell.example", Permissions: paybell.AllPermissions,
 	})
 	if err != nil {
 		return err
@@ -216,13 +216,13 @@ func (d *demo) hear(ctx context.Context, invoiceID string, want paybell.Event, m
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-timer.C:
-		return d.failed(fmt.Errorf("%s did not come within %v", want.Wire(), stepTime))
+		return d.failed(fmt.Errorf("%s did not come within %v", want.Wire(0), stepTime))
 	case e := <-d.shop.Events():
 		switch {
 		case e.Err != nil:
 			return d.failed(fmt.Errorf("the shop does not trust a notification: %w", e.Err))
-		case e.Type != want.Wire() || e.InvoiceID != invoiceID:
-			return d.failed(fmt.Errorf("the shop got %s of %s, it should be %s of %s", e.Type, e.InvoiceID, want.Wire(), invoiceID))
+		case e.Type != want.Wire(0) || e.InvoiceID != invoiceID:
+			return d.failed(fmt.Errorf("the shop got %s of %s, it should be %s of %s", e.Type, e.InvoiceID, want.Wire(0), invoiceID))
 		}
 		d.ring(e.Type, e.Sequence, meaning, e.At)
 		return nil

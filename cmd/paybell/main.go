@@ -23,6 +23,7 @@ type cli struct {
 	Demo     demoCmd     `cmd:"" help:"Watch the whole main job happen: invoice, payment, signed notifications."`
 	Merchant merchantCmd `cmd:"" help:"Manage merchants."`
 	Client   clientCmd   `cmd:"" help:"Manage integration clients: what a merchant's programs sign requests with."`
+	Token    tokenCmd    `cmd:"" help:"Manage account tokens: what people manage clients with, by API."`
 	Sandbox  sandboxCmd  `cmd:"" help:"Play the test coin's chain: pay, mine, replace, drop, reorg, expire."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }

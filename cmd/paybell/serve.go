@@ -9,16 +9,19 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 )
 
 type serveCmd struct {
 	dataFlags
-	Listen    string         `help:"Address to serve on." default:"127.0.0.1:8080"`
-	PublicURL []string       `name:"public-url" help:"Base URL under which clients reach this server, as they sign it; repeatable. Default: http:// and the address of --listen."`
-	AllowCIDR []netip.Prefix `name:"allow-cidr" help:"Private addresses that webhooks may point at, like 10.1.0.0/16; repeatable."`
-	LogLevel  slog.Level     `help:"How much to log: debug, info, warn, error." default:"info"`
-	LogJSON   bool           `name:"log-json" help:"Log JSON lines instead of text."`
+	Listen       string         `help:"Address to serve on." default:"127.0.0.1:8080"`
+	PublicURL    []string       `name:"public-url" help:"Base URL under which clients reach this server, as they sign it; repeatable. Default: http:// and the address of --listen."`
+	AllowCIDR    []netip.Prefix `name:"allow-cidr" help:"Private addresses that webhooks may point at, like 10.1.0.0/16; repeatable."`
+	TrustedProxy []netip.Prefix `name:"trusted-proxy" help:"Addresses of proxies before this server, like 127.0.0.1/32: what they write into X-Forwarded-For counts as the client's address; repeatable."`
+	RateLimit    int            `name:"rate-limit" help:"Requests per second that each client may make, and each address without a signature; 0 for no limit." default:"1000"`
+	LogLevel     slog.Level     `help:"How much to log: debug, info, warn, error." default:"info"`
+	LogJSON      bool           `name:"log-json" help:"Log JSON lines instead of text."`
 }
 
 // Run serves until the process is asked to stop.
@@ -29,8 +32,16 @@ func (c *serveCmd) Run(ctx context.Context) error {
 			return fmt.Errorf("--public-url %q is not an http(s) URL like https://pay.example.com", u)
 		}
 	}
+	for _, p := range append(slices.Clone(c.AllowCIDR), c.TrustedProxy...) {
+		if p.Addr().Is4In6() {
+			return fmt.Errorf("%v: write it as an IPv4 range, like 10.0.0.0/8", p)
+		}
+	}
 	log := c.logger()
-	a, err := start(ctx, appConfig{dataFlags: c.dataFlags, listen: c.Listen, publicURLs: c.PublicURL, allow: c.AllowCIDR, log: log})
+	a, err := start(ctx, appConfig{
+		dataFlags: c.dataFlags, listen: c.Listen, publicURLs: c.PublicURL, allow: c.AllowCIDR,
+		proxies: c.TrustedProxy, rateLimit: c.RateLimit, log: log,
+	})
 	if err != nil {
 		return err
 	}

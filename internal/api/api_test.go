@@ -9,7 +9,9 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -45,7 +47,7 @@ type client struct{ id, secret string }
 // bitcoins.
 type quote struct{}
 
-func (quote) Rate(_ context.Context, from, to paybell.Currency) (decimal.Decimal, error) {
+func (quote) Rate(_ context.Context, from, to paybell.Currency, _ time.Time) (decimal.Decimal, error) {
 	switch {
 	case from.Symbol == "BTC" || to.Symbol == "BTC":
 		return decimal.Zero, paybell.Errorf(paybell.Unavailable, "there is no rate from %s to %s", from.Symbol, to.Symbol)
@@ -115,7 +117,7 @@ func (b *bench) client(merchantID string) client {
 }
 
 func (b *bench) limited(merchantID string, p paybell.Permissions) client {
-	c, secret, err := b.desk.CreateClient(b.Context(), desk.NewClient{MerchantID: merchantID, Name: "shop", Permissions: p})
+	c, secret, err := b.desk.CreateClient(b.Context(), desk.Owner(merchantID), desk.NewClient{Name: "shop", Permissions: p})
 	must(b.T, err)
 	return client{c.ID, secret}
 }
@@ -161,7 +163,107 @@ func (b *bench) send(r *http.Request) answer {
 	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(resp.Body)
 	must(b.T, err)
-	return answer{resp.StatusCode, resp.Header, body}
+	a := answer{resp.StatusCode, resp.Header, body}
+	b.promised(r, a)
+	return a
+}
+
+// promised holds each answer to what all of them keep: an error is a problem
+// document and nothing else, and nowhere is there a key "error", which clients
+// take for a failure (contract 2.6). What the merchant wrote is theirs.
+func (b *bench) promised(r *http.Request, a answer) {
+	b.Helper()
+	kind := a.header.Get("Content-Type")
+	if isProblem := kind == "application/problem+json"; isProblem != (a.status >= 400) {
+		b.Errorf("%s %s: status %d with content type %q", r.Method, r.URL, a.status, kind)
+	}
+	if len(a.body) == 0 || !strings.Contains(kind, "json") {
+		return
+	}
+	v := b.decode(a)
+	if hasErrorKey(v) {
+		b.Errorf("%s %s: there is a key error: %s", r.Method, r.URL, a.body)
+	}
+	if a.status < 400 {
+		return
+	}
+	for key := range v.(map[string]any) {
+		if !slices.Contains([]string{"type", "title", "status", "detail", "instance", "errors"}, key) {
+			b.Errorf("%s %s: a problem has no key %q: %s", r.Method, r.URL, key, a.body)
+		}
+	}
+}
+
+func hasErrorKey(v any) bool {
+	switch v := v.(type) {
+	case map[string]any:
+		for key, value := range v {
+			if key == "error" || key != "customData" && key != "metadata" && hasErrorKey(value) {
+				return true
+			}
+		}
+	case []any:
+		return slices.ContainsFunc(v, hasErrorKey)
+	}
+	return false
+}
+
+// newAccountToken makes a token of a person of c's merchant.
+func (b *bench) newAccountToken(c client) string {
+	b.Helper()
+	_, secret, err := b.desk.CreateAccountToken(b.Context(), desk.Owner(b.merchantOf(c)), "a person")
+	must(b.T, err)
+	return secret
+}
+
+func (b *bench) merchantOf(c client) string {
+	b.Helper()
+	actor, err := b.desk.Actor(b.Context(), c.id, netip.Addr{})
+	must(b.T, err)
+	return actor.MerchantID
+}
+
+// callWithToken sends a request of a person.
+func (b *bench) callWithToken(token, method, path, body string) answer {
+	b.Helper()
+	r := b.request(client{}, method, path, body)
+	r.Header.Set("Authorization", "Bearer "+token)
+	return b.send(r)
+}
+
+// subtest runs f with a T of its own.
+func (b *bench) subtest(name string, f func()) {
+	b.Helper()
+	was := b.T
+	was.Run(name, func(t *testing.T) {
+		b.T = t
+		defer func() { b.T = was }()
+		f()
+	})
+}
+
+// wantField expects a 400 whose errors name the field, and only that.
+func (b *bench) wantField(a answer, field string, words ...string) {
+	b.Helper()
+	p := b.wantProblem(a, 400, words...)
+	if p == nil {
+		return
+	}
+	named, _ := p["errors"].(map[string]any)
+	if list, _ := named[field].([]any); len(named) != 1 || len(list) != 1 {
+		b.Errorf("errors is %v, want one for %s", p["errors"], field)
+	}
+}
+
+// told reads the notifications that were made for a webhook, in order.
+func (b *bench) told(hook string) (bodies []any) {
+	b.Helper()
+	all, err := store.View(b.Context(), b.db, func(tx *store.Tx) ([]paybell.Delivery, error) { return tx.Deliveries(hook, 0, 100) })
+	must(b.T, err)
+	for _, d := range all {
+		bodies = append(bodies, b.decode(answer{body: d.Body}))
+	}
+	return bodies
 }
 
 // want sends a request and expects a status; it returns the decoded body.

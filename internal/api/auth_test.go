@@ -622,7 +622,7 @@ func FuzzVerify(f *testing.F) {
 func TestVerifyRefusesNotifications(t *testing.T) {
 	const secret, client = "WYEB+hN+89waO76QeO9T7IIqhdo/60GHrdYu2vEa7Tg=", "d0ccc52b8204460783d375e278082de2"
 	change := paybell.Create(paybell.Invoice{ID: "11111111-2222-4333-8444-555555555555", ClientID: client, Bill: paybell.Bill{Currency: "5057"}}, time.Now())
-	body := change.Tell(paybell.Merchant{}).Body
+	body := change.Tell(paybell.Merchant{}, 0).Body
 	url := "https://evil.example/api/v1/merchant/invoices/11111111-2222-4333-8444-555555555555/cancel"
 	r := httptest.NewRequest(http.MethodPost, url, bytes.NewReader(body))
 	r.RequestURI = strings.TrimPrefix(url, "https://evil.example")

@@ -4,88 +4,116 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"strings"
-
-	"github.com/shopspring/decimal"
 
 	"github.com/paybell/paybell"
 	"github.com/paybell/paybell/internal/desk"
 )
 
-func (s *Server) createInvoice(w http.ResponseWriter, r *request) error {
-	var body invoiceBody
-	if err := decode(r.body, &body); err != nil {
-		return err
+// createInvoice makes an invoice of a body of either version. Errors name fields
+// as the version does.
+func createInvoice[B any, P interface {
+	*B
+	invoice(desk.Actor) (desk.NewInvoice, error)
+	named(error) error
+}](s *Server) action {
+	return func(w http.ResponseWriter, r *request) (err error) {
+		var body B
+		if err := decode(r.body, &body); err != nil {
+			return err
+		}
+		defer func() { err = P(&body).named(err) }()
+		in, err := P(&body).invoice(r.actor)
+		if err != nil {
+			return err
+		}
+		var rates coinRates
+		if in.Bill.RefundEmail != "" { // or else no coins are listed
+			rates = s.coinRates(r, in.Bill)
+		}
+		key, err := idempotencyKey(r)
+		if err != nil {
+			return err
+		}
+		describe := func(inv paybell.Invoice) createdJSON {
+			return createdJSON{[]createdInvoiceJSON{s.created(r, &inv, rates)}}
+		}
+		if key == "" {
+			inv, err := s.Desk.CreateInvoice(r.Context(), r.actor, in)
+			if err != nil {
+				return err
+			}
+			return reply(w, http.StatusCreated, describe(inv))
+		}
+		answer, err := s.Desk.CreateInvoiceOnce(r.Context(), r.actor, in, desk.Once[paybell.Invoice]{
+			Route: r.Pattern, Key: key, Body: r.body,
+			Answer: func(inv paybell.Invoice) ([]byte, error) { return encode(describe(inv)) },
+		})
+		if err != nil {
+			return err
+		}
+		return write(w, http.StatusCreated, "application/json", answer)
 	}
-	in, err := body.invoice(r.actor)
-	if err != nil {
-		return err
-	}
-	inv, err := s.Desk.CreateInvoice(r.Context(), r.actor, in)
-	if err != nil {
-		return err
-	}
-	return reply(w, http.StatusCreated, createdJSON{[]createdInvoiceJSON{s.created(r, &inv)}})
 }
 
-// invoiceBody is the body of a request in version 2: contract 3.3.
-type invoiceBody struct {
-	Currency   text                `json:"currency"`
-	CurrencyID text                `json:"currencyId"` // how older clients call it
-	ClientID   text                `json:"clientId"`
-	Items      oneOrMany[itemBody] `json:"items"`
-	Amount     *amountBody         `json:"amount"`
+// commonBody is what the bodies of both versions have: contract 3.3.
+type commonBody struct {
+	ClientID text `json:"clientId"`
 
-	InvoiceID                  text            `json:"invoiceId"`
-	PONumber                   text            `json:"poNumber"`
-	Description                text            `json:"description"`
-	Notes                      text            `json:"notes"`
-	NotesToRecipient           text            `json:"notesToRecipient"`
-	TermsAndConditions         text            `json:"termsAndConditions"`
-	BuyerDataCollectionMessage text            `json:"buyerDataCollectionMessage"`
-	RequireBuyerNameAndEmail   bool            `json:"requireBuyerNameAndEmail"`
-	InvoiceDate                text            `json:"invoiceDate"`
-	DueDate                    text            `json:"dueDate"`
-	Buyer                      *paybell.Party  `json:"buyer"`
-	Shipping                   *paybell.Party  `json:"shipping"`
-	MerchantOptions            *optionsBody    `json:"merchantOptions"`
-	CustomData                 json.RawMessage `json:"customData"`
-	Metadata                   json.RawMessage `json:"metadata"`
-	SuccessURL                 text            `json:"successUrl"`
-	CancelURL                  text            `json:"cancelUrl"`
-	Webhooks                   []webhookBody   `json:"webhooks"`
-	Payment                    *paymentBody    `json:"payment"`
+	InvoiceID                  text                   `json:"invoiceId"`
+	PONumber                   text                   `json:"poNumber"`
+	Description                text                   `json:"description"`
+	Notes                      text                   `json:"notes"`
+	NotesToRecipient           text                   `json:"notesToRecipient"`
+	TermsAndConditions         text                   `json:"termsAndConditions"`
+	BuyerDataCollectionMessage text                   `json:"buyerDataCollectionMessage"`
+	RequireBuyerNameAndEmail   bool                   `json:"requireBuyerNameAndEmail"`
+	InvoiceDate                text                   `json:"invoiceDate"`
+	DueDate                    text                   `json:"dueDate"`
+	Buyer                      object[partyBody]      `json:"buyer"`
+	Shipping                   object[partyBody]      `json:"shipping"`
+	MerchantOptions            object[optionsBody]    `json:"merchantOptions"`
+	EmailDelivery              object[emailBody]      `json:"emailDelivery"`
+	CustomData                 freeObject             `json:"customData"`
+	Metadata                   freeObject             `json:"metadata"`
+	SuccessURL                 text                   `json:"successUrl"`
+	CancelURL                  text                   `json:"cancelUrl"`
+	AffiliateID                text                   `json:"affiliateId"`
+	Webhooks                   oneOrMany[webhookBody] `json:"webhooks"`
+	Payment                    *object[paymentBody]   `json:"payment"`
+	UseCoinReservation         bool                   `json:"useCoinReservation"`
+	HideShoppingCart           bool                   `json:"hideShoppingCart"`
+	IsSimpleQR                 bool                   `json:"isSimpleQR"`
+	Draft                      bool                   `json:"draft"`
+	IsEmailDelivery            bool                   `json:"isEmailDelivery"`
 
-	Draft           bool              `json:"draft"`
-	IsEmailDelivery bool              `json:"isEmailDelivery"`
-	PayoutOverrides []json.RawMessage `json:"payoutOverrides"`
+	PayoutConfig    freeObject `json:"payoutConfig"`    // version 1
+	PayoutOverrides freeObject `json:"payoutOverrides"` // version 2, a list
 }
 
-type amountBody struct {
-	Breakdown struct {
-		Subtotal amount `json:"subtotal"`
-		Shipping amount `json:"shipping"`
-		Handling amount `json:"handling"`
-		TaxTotal amount `json:"taxTotal"`
-		Discount amount `json:"discount"`
-	} `json:"breakdown"`
-	Total amount `json:"total"`
+type partyBody struct {
+	Method      text                `json:"method"`
+	CompanyName text                `json:"companyName"`
+	Name        object[nameBody]    `json:"name"`
+	Email       text                `json:"emailAddress"`
+	Phone       text                `json:"phoneNumber"`
+	Address     object[addressBody] `json:"address"`
+	HasData     json.RawMessage     `json:"hasData"` // is in our answers; means nothing here
 }
 
-type itemBody struct {
-	CustomID       text          `json:"customId"`
-	SKU            text          `json:"sku"`
-	Name           text          `json:"name"`
-	Description    text          `json:"description"`
-	Quantity       *quantityBody `json:"quantity"`
-	OriginalAmount amount        `json:"originalAmount"`
-	Amount         amount        `json:"amount"` // of the whole line
-	Tax            amount        `json:"tax"`
+type nameBody struct {
+	First text `json:"firstName"`
+	Last  text `json:"lastName"`
 }
 
-type quantityBody struct {
-	Value amount `json:"value"`
-	Type  text   `json:"type"`
+type addressBody struct {
+	Address1         text `json:"address1"`
+	Address2         text `json:"address2"`
+	Address3         text `json:"address3"`
+	ProvinceOrState  text `json:"provinceOrState"`
+	City             text `json:"city"`
+	SuburbOrDistrict text `json:"suburbOrDistrict"`
+	CountryCode      text `json:"countryCode"`
+	PostalCode       text `json:"postalCode"`
 }
 
 type optionsBody struct {
@@ -93,7 +121,14 @@ type optionsBody struct {
 	ShowEmail              *bool `json:"showEmail"` // true when it is not given
 	ShowPhone              bool  `json:"showPhone"`
 	ShowRegistrationNumber bool  `json:"showRegistrationNumber"`
+	ShowTaxID              bool  `json:"showTaxId"`
 	AdditionalInfo         text  `json:"additionalInfo"`
+}
+
+type emailBody struct {
+	To  text `json:"to"`
+	Cc  text `json:"cc"`
+	Bcc text `json:"bcc"`
 }
 
 type paymentBody struct {
@@ -101,29 +136,39 @@ type paymentBody struct {
 	PaymentCurrency text `json:"paymentCurrency"`
 }
 
-// invoice is what the body asks for. The limits of texts and the sums are the
-// desk's to check.
-func (b *invoiceBody) invoice(a desk.Actor) (in desk.NewInvoice, err error) {
+// invoice is what the body asks for, without its amounts. The limits of texts
+// and the sums are the desk's to check.
+func (b *commonBody) invoice(a desk.Actor) (in desk.NewInvoice, err error) {
 	if err := b.offered(a); err != nil {
 		return in, err
 	}
-	if in.Bill, err = b.bill(); err != nil {
+	in.Bill = paybell.Bill{
+		Number: string(b.InvoiceID), PONumber: string(b.PONumber),
+		Description: string(b.Description), Notes: string(b.Notes), NotesToRecipient: string(b.NotesToRecipient),
+		TermsAndConditions: string(b.TermsAndConditions), BuyerDataCollectionMessage: string(b.BuyerDataCollectionMessage),
+		RequireBuyerNameAndEmail: b.RequireBuyerNameAndEmail, Buyer: b.Buyer.value.party(), Shipping: b.Shipping.value.party(),
+		MerchantOptions: b.MerchantOptions.value.options(), EmailDelivery: b.EmailDelivery.value.delivery(),
+		CustomData: json.RawMessage(b.CustomData), Metadata: json.RawMessage(b.Metadata),
+		SuccessURL: string(b.SuccessURL), CancelURL: string(b.CancelURL), AffiliateID: string(b.AffiliateID),
+		UseCoinReservation: b.UseCoinReservation, HideShoppingCart: b.HideShoppingCart, SimpleQR: b.IsSimpleQR,
+	}
+	if in.Bill.InvoiceDate, err = readTime("invoiceDate", string(b.InvoiceDate)); err != nil {
+		return in, err
+	}
+	if in.Bill.DueDate, err = readTime("dueDate", string(b.DueDate)); err != nil {
 		return in, err
 	}
 	for _, hook := range b.Webhooks {
 		in.Webhooks = append(in.Webhooks, hook.webhook())
 	}
 	if b.Payment != nil {
-		if coin := string(b.Payment.PaymentCurrency); coin != "" && !isCurrency(coin) {
-			return in, paybell.InvalidField("payment.paymentCurrency", "%.60q is not a currency known here; see GET /api/v1/currencies", coin)
-		}
-		in.PaymentCurrency, in.Bill.RefundEmail = string(b.Payment.PaymentCurrency), string(b.Payment.RefundEmail)
+		in.PaymentCurrency, in.Bill.RefundEmail = string(b.Payment.value.PaymentCurrency), string(b.Payment.value.RefundEmail)
 	}
 	return in, nil
 }
 
 // offered refuses what would be wrong to ignore.
-func (b *invoiceBody) offered(a desk.Actor) error {
+func (b *commonBody) offered(a desk.Actor) error {
 	switch id, ok := paybell.ParseClientID(string(b.ClientID)); {
 	case b.ClientID != "" && (!ok || id != a.ClientID):
 		return paybell.InvalidField("clientId", "is not the client that signed the request; leave it out, or give that one")
@@ -131,135 +176,127 @@ func (b *invoiceBody) offered(a desk.Actor) error {
 		return paybell.Errorf(paybell.NotSupported, "isEmailDelivery: invoices are not sent by e-mail here; create it without, and send the checkoutLink yourself.")
 	case b.Draft:
 		return paybell.Errorf(paybell.NotSupported, "draft: there are no drafts here; create the invoice when it is to be paid.")
-	case len(b.PayoutOverrides) > 0:
-		return paybell.Errorf(paybell.NotSupported, "payoutOverrides: the money goes straight to the merchant's own wallet here; nothing is paid out or converted.")
-	case b.Payment != nil && *b.Payment == paymentBody{}:
+	case len(b.PayoutOverrides) > 0, len(b.PayoutConfig) > 0 && string(b.PayoutConfig) != "{}":
+		return paybell.Errorf(paybell.NotSupported, "payoutConfig, payoutOverrides: the money goes straight to the merchant's own wallet here; nothing is paid out or converted.")
+	case b.Payment != nil && b.Payment.value == paymentBody{}:
 		return paybell.InvalidField("payment", "is empty; give refundEmail or paymentCurrency, or leave it out")
 	}
 	return nil
 }
 
-func (b *invoiceBody) bill() (bill paybell.Bill, err error) {
-	currency, err := b.currency()
-	if err != nil {
-		return bill, err
+// party is who is meant, or nobody when nothing is said of them.
+func (p partyBody) party() *paybell.Party {
+	name, at := p.Name.value, p.Address.value
+	party := paybell.Party{
+		Method: string(p.Method), CompanyName: string(p.CompanyName), Name: paybell.Name{First: string(name.First), Last: string(name.Last)},
+		Email: string(p.Email), Phone: string(p.Phone),
+		Address: paybell.Address{
+			Address1: string(at.Address1), Address2: string(at.Address2), Address3: string(at.Address3), ProvinceOrState: string(at.ProvinceOrState),
+			City: string(at.City), SuburbOrDistrict: string(at.SuburbOrDistrict), CountryCode: string(at.CountryCode), PostalCode: string(at.PostalCode),
+		},
 	}
-	bill = paybell.Bill{
-		Currency: currency.ID, Number: string(b.InvoiceID), PONumber: string(b.PONumber),
-		Description: string(b.Description), Notes: string(b.Notes), NotesToRecipient: string(b.NotesToRecipient),
-		TermsAndConditions: string(b.TermsAndConditions), BuyerDataCollectionMessage: string(b.BuyerDataCollectionMessage),
-		RequireBuyerNameAndEmail: b.RequireBuyerNameAndEmail, Buyer: party(b.Buyer), Shipping: party(b.Shipping),
-		MerchantOptions: b.MerchantOptions.options(), CustomData: b.CustomData, Metadata: b.Metadata,
-		SuccessURL: string(b.SuccessURL), CancelURL: string(b.CancelURL),
+	if party == (paybell.Party{}) {
+		return nil
 	}
-	if bill.InvoiceDate, err = readTime("invoiceDate", string(b.InvoiceDate)); err != nil {
-		return bill, err
-	}
-	if bill.DueDate, err = readTime("dueDate", string(b.DueDate)); err != nil {
-		return bill, err
-	}
-	as := &amounts{currency: currency}
-	b.Amount.read(as, &bill)
-	for i, it := range b.Items {
-		bill.Items = append(bill.Items, it.item(as, fmt.Sprintf("items[%d].", i)))
-	}
-	return bill, as.err
+	return &party
 }
 
-// currency is what the amounts are in: they cannot be read without it.
-func (b *invoiceBody) currency() (paybell.Currency, error) {
-	ref := string(b.Currency)
-	if ref == "" {
-		ref = string(b.CurrencyID)
+func (o optionsBody) options() paybell.MerchantOptions {
+	return paybell.MerchantOptions{
+		ShowAddress: o.ShowAddress, ShowEmail: o.ShowEmail == nil || *o.ShowEmail, ShowPhone: o.ShowPhone,
+		ShowRegistrationNumber: o.ShowRegistrationNumber, ShowTaxID: o.ShowTaxID, AdditionalInfo: string(o.AdditionalInfo),
 	}
-	if ref == "" {
-		return paybell.Currency{}, paybell.InvalidField("currency", `is missing; give an id or a symbol, like "5057" or "USD"`)
-	}
-	c, ok := paybell.FindCurrency(ref)
-	if !ok {
-		return c, paybell.InvalidField("currency", "%.60q is not a currency known here; see GET /api/v1/currencies", ref)
-	}
-	return c, nil
 }
 
-func isCurrency(ref string) bool {
-	_, ok := paybell.FindCurrency(ref)
-	return ok
+func (e emailBody) delivery() *paybell.EmailDelivery {
+	if e == (emailBody{}) {
+		return nil
+	}
+	return &paybell.EmailDelivery{To: string(e.To), Cc: string(e.Cc), Bcc: string(e.Bcc)}
 }
 
-// read fills in the bill's sums. Without a breakdown all of it is the subtotal.
-func (a *amountBody) read(as *amounts, bill *paybell.Bill) {
-	if a == nil {
-		a = &amountBody{}
-	}
+// itemBody is a line of a bill, its money as the version writes it.
+type itemBody[M money] struct {
+	CustomID       text          `json:"customId"`
+	SKU            text          `json:"sku"`
+	Name           text          `json:"name"`
+	Description    text          `json:"description"`
+	Quantity       *quantityBody `json:"quantity"`
+	OriginalAmount M             `json:"originalAmount"`
+	Amount         M             `json:"amount"` // of the whole line
+	Tax            M             `json:"tax"`
+}
+
+// breakdownBody is how a total comes about.
+type breakdownBody[M money] struct {
+	Subtotal M `json:"subtotal"`
+	Shipping M `json:"shipping"`
+	Handling M `json:"handling"`
+	TaxTotal M `json:"taxTotal"`
+	Discount M `json:"discount"`
+}
+
+// readAmounts fills in the bill's items and sums, total first. Without a
+// breakdown all of it is the subtotal.
+func readAmounts[M money](bill *paybell.Bill, c paybell.Currency, total M, totalAt string, parts breakdownBody[M], items []itemBody[M]) error {
 	const at = "amount.breakdown."
-	bill.Total = as.must("amount.total", a.Total)
-	parts := &a.Breakdown
+	as := &amounts{currency: c}
+	bill.Currency = c.ID
+	bill.Total = must(as, totalAt, total)
 	bill.Breakdown = paybell.Breakdown{
-		Subtotal: as.read(at+"subtotal", parts.Subtotal), Shipping: as.read(at+"shipping", parts.Shipping),
-		Handling: as.read(at+"handling", parts.Handling), Tax: as.read(at+"taxTotal", parts.TaxTotal),
-		Discount: as.read(at+"discount", parts.Discount),
+		Subtotal: parts.Subtotal.read(as, at+"subtotal"), Shipping: parts.Shipping.read(as, at+"shipping"),
+		Handling: parts.Handling.read(as, at+"handling"), Tax: parts.TaxTotal.read(as, at+"taxTotal"),
+		Discount: parts.Discount.read(as, at+"discount"),
 	}
 	if !parts.Subtotal.given() && bill.Breakdown.Total().IsZero() {
 		bill.Breakdown.Subtotal = bill.Total
 	}
+	for i, it := range items {
+		bill.Items = append(bill.Items, it.item(as, fmt.Sprintf("items[%d].", i)))
+	}
+	return as.err
 }
 
-func (it itemBody) item(as *amounts, at string) paybell.Item {
+func (it itemBody[M]) item(as *amounts, at string) paybell.Item {
 	item := paybell.Item{
 		CustomID: string(it.CustomID), SKU: string(it.SKU), Name: string(it.Name), Description: string(it.Description),
-		Amount: as.must(at+"amount", it.Amount),
+		Amount: must(as, at+"amount", it.Amount),
 	}
 	item.Quantity, item.Hours = it.Quantity.read(as, at+"quantity.")
 	item.OriginalAmount = item.Amount
 	if it.OriginalAmount.given() {
-		item.OriginalAmount = as.read(at+"originalAmount", it.OriginalAmount)
+		item.OriginalAmount = it.OriginalAmount.read(as, at+"originalAmount")
 	}
 	if it.Tax.given() {
-		tax := as.read(at+"tax", it.Tax)
+		tax := it.Tax.read(as, at+"tax")
 		item.Tax = &tax
 	}
 	return item
 }
 
-// read is the quantity, 1 when none is given, and whether it counts hours.
-// Clients write the type by name or by number, and that as a string, too.
-func (q *quantityBody) read(as *amounts, at string) (value int64, hours bool) {
-	if q == nil {
-		return 1, false
+// findCurrency reads what amounts are in: they cannot be read without it.
+func findCurrency(field string, ref text) (paybell.Currency, error) {
+	if ref == "" {
+		return paybell.Currency{}, paybell.InvalidField(field, `is missing; give an id or a symbol, like "5057" or "USD"`)
 	}
-	switch strings.ToLower(string(q.Type)) {
-	case "hours", "1":
-		hours = true
-	case "quantity", "2", "":
-	default:
-		as.fail(at+"type", paybell.Errorf(paybell.Invalid, `must be "quantity" or "hours"`))
+	c, ok := paybell.FindCurrency(string(ref))
+	if !ok {
+		return c, paybell.InvalidField(field, "%.60q is not a currency known here; see GET /api/v1/currencies", string(ref))
 	}
-	if !q.Value.given() {
-		return 1, hours
-	}
-	v, err := paybell.ParseAmount(q.Value.text)
-	if err != nil || !v.IsInteger() || v.GreaterThan(decimal.New(1, 9)) {
-		as.fail(at+"value", paybell.Errorf(paybell.Invalid, "must be a whole number, 1 to 999999999"))
-		return 0, hours
-	}
-	return v.IntPart(), hours
+	return c, nil
 }
 
-func (o *optionsBody) options() paybell.MerchantOptions {
-	if o == nil {
-		return paybell.MerchantOptions{ShowEmail: true}
+// idempotencyKey is the request's, empty when it has none.
+func idempotencyKey(r *request) (string, error) {
+	keys := r.Header.Values("Idempotency-Key")
+	if len(keys) > 1 {
+		return "", paybell.InvalidField("Idempotency-Key", "is there %d times; send it once", len(keys))
 	}
-	return paybell.MerchantOptions{
-		ShowAddress: o.ShowAddress, ShowEmail: o.ShowEmail == nil || *o.ShowEmail, ShowPhone: o.ShowPhone,
-		ShowRegistrationNumber: o.ShowRegistrationNumber, AdditionalInfo: string(o.AdditionalInfo),
+	if len(keys) == 1 && keys[0] == "" {
+		return "", paybell.InvalidField("Idempotency-Key", "is empty; leave it out, or give each new request a new one")
 	}
-}
-
-// party is p, or nobody when nothing is said of them.
-func party(p *paybell.Party) *paybell.Party {
-	if p == nil || *p == (paybell.Party{}) {
-		return nil
+	if len(keys) == 0 {
+		return "", nil
 	}
-	return p
+	return keys[0], nil
 }

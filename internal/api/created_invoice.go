@@ -1,6 +1,8 @@
 package api
 
 import (
+	"time"
+
 	"github.com/shopspring/decimal"
 
 	"github.com/paybell/paybell"
@@ -30,72 +32,96 @@ type createdPaymentJSON struct {
 type offerJSON struct {
 	Currency                                 currencyJSON `json:"currency"`
 	IsDisabled                               bool         `json:"isDisabled"` // there is no rate at the moment
-	Amount                                   dueJSON      `json:"amount"`
-	NativePreferredAmount                    dueJSON      `json:"nativePreferredAmount"`
-	ApproximateNetworkAmount                 string       `json:"approximateNetworkAmount"`
-	ApproximateNetworkInNativeCurrencyAmount string       `json:"approximateNetworkInNativeCurrencyAmount"`
-	RemainingAmount                          string       `json:"remainingAmount"`
+	Amount                                   any          `json:"amount"`
+	NativePreferredAmount                    any          `json:"nativePreferredAmount,omitempty"`                    // version 1
+	ApproximateNetworkAmount                 any          `json:"approximateNetworkAmount"`                           // what the chain takes: not known here
+	ApproximateNetworkInNativeCurrencyAmount any          `json:"approximateNetworkInNativeCurrencyAmount,omitempty"` // version 1
+	RemainingAmount                          any          `json:"remainingAmount"`
 }
 
-// created describes an invoice that was made. It cannot fail: the invoice is
-// there whatever happens now.
-func (s *Server) created(r *request, inv *paybell.Invoice) createdInvoiceJSON {
+// created describes an invoice that was made. It asks nobody: an invoice is
+// described in the transaction that makes it.
+func (s *Server) created(r *request, inv *paybell.Invoice, rates coinRates) createdInvoiceJSON {
 	base := s.publicURL(r)
 	j := createdInvoiceJSON{
 		ID: inv.ID, Link: base + "/invoices/" + inv.ID, CheckoutLink: base + "/checkout/?invoice-id=" + inv.ID,
 	}
 	if len(inv.Payments) > 0 {
-		wallet := newAddressJSON(inv, inv.Payments[0])
+		wallet := newAddressJSON(inv, inv.Payments[0], r.version())
 		j.HotWallet = &wallet
 	}
 	if inv.Bill.RefundEmail != "" {
-		j.Payment = &createdPaymentJSON{
-			PaymentID: inv.ID, Expires: stamp(inv.ExpiresAt), RefundEmail: inv.Bill.RefundEmail,
-			PaymentCurrencies: s.offers(r, inv),
-		}
-		if j.HotWallet != nil {
-			j.Payment.PaymentID, j.Payment.Expires = inv.Payments[0].ID, stamp(inv.Payments[0].ExpiresAt)
-		}
+		payment := newCreatedPaymentJSON(inv, rates, r.version())
+		j.Payment = &payment
 	}
 	return j
 }
 
-// offers lists the coins that an invoice can be paid with. A coin without a rate
-// is there, disabled.
-func (s *Server) offers(r *request, inv *paybell.Invoice) []offerJSON {
-	native, _ := paybell.FindCurrency(inv.Bill.Currency) // was found when the invoice was made
+func newCreatedPaymentJSON(inv *paybell.Invoice, rates coinRates, v *version) createdPaymentJSON {
+	j := createdPaymentJSON{
+		PaymentID: inv.ID, Expires: stamp(inv.ExpiresAt), RefundEmail: inv.Bill.RefundEmail,
+		PaymentCurrencies: newOffersJSON(inv, rates, v),
+	}
+	if len(inv.Payments) > 0 {
+		last := inv.Payments[len(inv.Payments)-1]
+		j.PaymentID, j.Expires = last.ID, stamp(last.ExpiresAt)
+	}
+	return j
+}
+
+// coinRates are the rates of now from an invoice's currency to coins, by id. A
+// coin that nobody trades is not there.
+type coinRates map[string]decimal.Decimal
+
+// coinRates asks for them.
+func (s *Server) coinRates(r *request, bill paybell.Bill) coinRates {
+	native, _ := paybell.FindCurrency(bill.Currency) // was found when the bill was read
+	rates := coinRates{}
+	for _, coin := range paybell.Currencies() {
+		if !coin.Payable() {
+			continue
+		}
+		if rate, err := s.Desk.Quote.Rate(r.Context(), native, coin, time.Time{}); err == nil {
+			rates[coin.ID] = rate
+		}
+	}
+	return rates
+}
+
+// newOffersJSON lists the coins that an invoice can be paid with. A coin without
+// a rate is there, disabled.
+func newOffersJSON(inv *paybell.Invoice, rates coinRates, v *version) []offerJSON {
+	native, _ := paybell.FindCurrency(inv.Bill.Currency)
 	offers := []offerJSON{}
 	for _, coin := range paybell.Currencies() {
 		if !coin.Payable() {
 			continue
 		}
-		rate, due := s.price(r, inv, native, coin)
+		rate, due, remaining := price(inv, coin, rates[coin.ID])
 		offers = append(offers, offerJSON{
 			Currency: newCurrencyJSON(coin), IsDisabled: due.IsZero(),
-			Amount:                   newDueJSON(coin, due.Coins(coin.Decimals), rate),
-			NativePreferredAmount:    newDueJSON(native, inv.Bill.Total, decimal.NewFromInt(1)),
-			ApproximateNetworkAmount: "0", ApproximateNetworkInNativeCurrencyAmount: "0",
-			RemainingAmount: due.Coins(coin.Decimals).String(),
+			Amount:                                   v.due(coin, due.Coins(coin.Decimals), rate),
+			NativePreferredAmount:                    v.native(newDueJSON(native, inv.Bill.Total, decimal.NewFromInt(1))),
+			ApproximateNetworkAmount:                 v.money(coin, decimal.Zero),
+			ApproximateNetworkInNativeCurrencyAmount: v.native(newMoneyJSON(native, decimal.Zero)),
+			RemainingAmount:                          v.money(coin, remaining.Coins(coin.Decimals)),
 		})
 	}
 	return offers
 }
 
-// price is what is due in a coin: as locked by a payment, or at the rate of now.
-// Nothing means that there is no price.
-func (s *Server) price(r *request, inv *paybell.Invoice, native, coin paybell.Currency) (decimal.Decimal, paybell.Units) {
+// price is what is due in a coin and what of it is missing: as locked by a
+// payment that is open, or at the rate of now. Nothing means that there is no
+// price.
+func price(inv *paybell.Invoice, coin paybell.Currency, rate decimal.Decimal) (_ decimal.Decimal, due, remaining paybell.Units) {
 	for _, p := range inv.Payments {
-		if p.Currency == coin.ID {
-			return p.Rate, p.Due
+		if p.Currency == coin.ID && p.Open() {
+			return p.Rate, p.Due, inv.Money(p).Missing
 		}
-	}
-	rate, err := s.Desk.Quote.Rate(r.Context(), native, coin)
-	if err != nil {
-		return decimal.Zero, paybell.Units{}
 	}
 	due, err := paybell.UnitsOf(inv.Bill.Total.Mul(rate), coin.Decimals)
 	if err != nil {
-		return decimal.Zero, paybell.Units{}
+		return decimal.Zero, paybell.Units{}, paybell.Units{}
 	}
-	return rate, due
+	return rate, due, due
 }

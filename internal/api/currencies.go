@@ -1,11 +1,15 @@
 package api
 
 import (
+	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
 
+	"github.com/shopspring/decimal"
+
 	"github.com/paybell/paybell"
+	"github.com/paybell/paybell/internal/desk"
 )
 
 // listCurrencies answers with a plain list: that is what most clients read.
@@ -25,11 +29,67 @@ func (s *Server) listCurrencies(w http.ResponseWriter, r *request) error {
 }
 
 func (s *Server) getCurrency(w http.ResponseWriter, r *request) error {
-	c, ok := paybell.FindCurrency(r.PathValue("id"))
-	if !ok {
-		return paybell.Errorf(paybell.NotFound, "%.60q is not a currency known here; see GET /api/v1/currencies", r.PathValue("id"))
+	c, err := desk.FindCurrency(r.PathValue("id"))
+	if err != nil {
+		return err
 	}
 	return reply(w, http.StatusOK, newCurrencyJSON(c))
+}
+
+// merchantCurrencies are those that the merchant's buyers can pay with.
+func (s *Server) merchantCurrencies(w http.ResponseWriter, _ *request) error {
+	list := []currencyJSON{}
+	for _, c := range paybell.Currencies() {
+		if c.Payable() {
+			list = append(list, newCurrencyJSON(c))
+		}
+	}
+	return reply(w, http.StatusOK, list)
+}
+
+// conversions are none: buyers pay in the coin that the merchant receives.
+func (s *Server) conversions(w http.ResponseWriter, _ *request) error {
+	return reply(w, http.StatusOK, []struct{}{})
+}
+
+// limits says which amounts of one currency an invoice can ask for that is paid
+// in another.
+func (s *Server) limits(w http.ResponseWriter, r *request) error {
+	least, most, err := s.Desk.Limits(r.Context(), r.PathValue("from"), r.PathValue("to"))
+	if err != nil {
+		return err
+	}
+	return reply(w, http.StatusOK, limitsJSON{number(least), number(most)})
+}
+
+type limitsJSON struct {
+	Min json.Number `json:"min"`
+	Max json.Number `json:"max"`
+}
+
+// blockchainFee is what sending from here costs: nothing, since nothing is sent.
+func (s *Server) blockchainFee(w http.ResponseWriter, r *request) error {
+	c, err := desk.FindCurrency(r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	if c.Type == paybell.Fiat {
+		return paybell.Errorf(paybell.NotFound, "%s has no blockchain", c.Symbol)
+	}
+	return reply(w, http.StatusOK, newMoneyJSON(c, decimal.Zero))
+}
+
+func (s *Server) latestBlock(w http.ResponseWriter, r *request) error {
+	c, height, err := s.Desk.LatestBlock(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	return reply(w, http.StatusOK, latestBlockJSON{c.ID, height})
+}
+
+type latestBlockJSON struct {
+	CurrencyID        string `json:"currencyId"`
+	LatestBlockNumber int64  `json:"latestBlockNumber"`
 }
 
 func (s *Server) requiredConfirmations(w http.ResponseWriter, _ *request) error {

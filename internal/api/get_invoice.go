@@ -9,11 +9,15 @@ import (
 )
 
 func (s *Server) getInvoice(w http.ResponseWriter, r *request) error {
-	inv, err := s.Desk.Invoice(r.Context(), r.actor, r.PathValue("id"))
+	inv, merchant, err := s.Desk.Invoice(r.Context(), r.actor, r.PathValue("id"))
 	if err != nil {
 		return err
 	}
-	return reply(w, http.StatusOK, newInvoiceJSON(&inv, r.URL.Query().Get("include_full_details") == "true"))
+	j := newInvoiceJSON(&inv, r.version())
+	if r.URL.Query().Get("include_full_details") == "true" {
+		j.Merchant = newMerchantJSON(merchant)
+	}
+	return reply(w, http.StatusOK, j)
 }
 
 // headJSON is what the invoice itself and its place in a list have in common.
@@ -35,7 +39,7 @@ type headJSON struct {
 	Notes           *string          `json:"notes"`
 	ToRecipient     *string          `json:"notesToRecipient"`
 	Metadata        json.RawMessage  `json:"metadata"`
-	EmailDelivery   *struct{}        `json:"emailDelivery"`
+	EmailDelivery   *deliveryJSON    `json:"emailDelivery"`
 	IsEmailDelivery bool             `json:"isEmailDelivery"`
 	Status          paybell.State    `json:"status"`
 	State           paybell.State    `json:"state"` // the same; some clients read this one
@@ -59,6 +63,13 @@ type priceTagJSON struct {
 	Logo  logoJSON  `json:"logo"`
 }
 
+// deliveryJSON is whom the invoice is meant for. No mail is sent.
+type deliveryJSON struct {
+	To  *string `json:"to"`
+	Cc  *string `json:"cc"`
+	Bcc *string `json:"bcc"`
+}
+
 // personJSON is a buyer, or where to ship to.
 type personJSON struct {
 	paybell.Party
@@ -77,10 +88,17 @@ func newHeadJSON(inv *paybell.Invoice) headJSON {
 		Cancelled: stampOrNull(inv.CancelledAt), Expires: stamp(inv.ExpiresAt),
 		Currency: priceTagJSON{currencyBriefJSON: briefly(currency)}, Buyer: newPersonJSON(b.Buyer), Shipping: newPersonJSON(b.Shipping),
 		Description: nullable(b.Description), Notes: nullable(b.Notes), ToRecipient: nullable(b.NotesToRecipient),
-		Metadata: b.Metadata, Status: inv.State, State: inv.State,
+		Metadata: b.Metadata, EmailDelivery: newDeliveryJSON(b.EmailDelivery), Status: inv.State, State: inv.State,
 		PartialAccept: inv.PartialAcceptAvailable(), LifeTimeOver: finished(inv, time.Now()),
 		Paybell: invoiceExtraJSON{inv.ClientID, inv.Version, inv.Flags.Names(), inv.Test},
 	}
+}
+
+func newDeliveryJSON(d *paybell.EmailDelivery) *deliveryJSON {
+	if d == nil {
+		return nil
+	}
+	return &deliveryJSON{nullable(d.To), nullable(d.Cc), nullable(d.Bcc)}
 }
 
 func newPersonJSON(p *paybell.Party) *personJSON {
@@ -106,8 +124,8 @@ func finished(inv *paybell.Invoice, now time.Time) bool {
 	return false
 }
 
-// invoiceJSON is a whole invoice: contract 3.6 in the shape of version 2, where
-// amounts are decimal strings.
+// invoiceJSON is a whole invoice: contract 3.6. Money is written as the version
+// has it.
 type invoiceJSON struct {
 	headJSON
 	Merchant                   *merchantJSON           `json:"merchant,omitempty"` // with full details
@@ -118,11 +136,14 @@ type invoiceJSON struct {
 	RequireBuyerNameAndEmail   bool                    `json:"requireBuyerNameAndEmail"`
 	PONumber                   *string                 `json:"poNumber"`
 	Items                      []itemJSON              `json:"items"`
-	Amount                     amountJSON              `json:"amount"`
+	Amount                     any                     `json:"amount"`
 	Payments                   []paymentJSON           `json:"payments"`
-	PayoutDetails              *struct{}               `json:"payoutDetails"` // nothing is paid out: the money is the merchant's at once
+	PayoutDetails              *payoutsJSON            `json:"payoutDetails"` // null before there is money
 	PayoutOverrides            []struct{}              `json:"payoutOverrides"`
 	HideShoppingCart           bool                    `json:"hideShoppingCart"`
+	UseCoinReservation         bool                    `json:"useCoinReservation"`
+	IsSimpleQR                 bool                    `json:"isSimpleQR"`
+	AffiliateID                *string                 `json:"affiliateId"`
 	SuccessURL                 *string                 `json:"successUrl"`
 	CancelURL                  *string                 `json:"cancelUrl"`
 }
@@ -148,9 +169,9 @@ type itemJSON struct {
 	Name           string       `json:"name"`
 	Description    *string      `json:"description"`
 	Quantity       quantityJSON `json:"quantity"`
-	OriginalAmount string       `json:"originalAmount"`
-	Amount         string       `json:"amount"`
-	Tax            *string      `json:"tax"`
+	OriginalAmount any          `json:"originalAmount"`
+	Amount         any          `json:"amount"`
+	Tax            any          `json:"tax"` // null when none was given
 }
 
 type quantityJSON struct {
@@ -158,62 +179,52 @@ type quantityJSON struct {
 	Type  string `json:"type"`
 }
 
-type amountJSON struct {
-	Breakdown breakdownJSON `json:"breakdown"`
-	Total     string        `json:"total"`
-}
-
 type breakdownJSON struct {
-	Subtotal string `json:"subtotal"`
-	Shipping string `json:"shipping"`
-	Handling string `json:"handling"`
-	TaxTotal string `json:"taxTotal"`
-	Discount string `json:"discount"`
+	Subtotal any `json:"subtotal"`
+	Shipping any `json:"shipping"`
+	Handling any `json:"handling"`
+	TaxTotal any `json:"taxTotal"`
+	Discount any `json:"discount"`
 }
 
-func newInvoiceJSON(inv *paybell.Invoice, full bool) invoiceJSON {
+func newInvoiceJSON(inv *paybell.Invoice, v *version) invoiceJSON {
 	b := &inv.Bill
 	currency, _ := paybell.FindCurrency(b.Currency)
 	j := invoiceJSON{
 		headJSON: newHeadJSON(inv), MerchantOptions: b.MerchantOptions, CustomData: b.CustomData,
 		TermsAndConditions: nullable(b.TermsAndConditions), BuyerDataCollectionMessage: nullable(b.BuyerDataCollectionMessage),
 		RequireBuyerNameAndEmail: b.RequireBuyerNameAndEmail, PONumber: nullable(b.PONumber),
-		Items: []itemJSON{}, Amount: newAmountJSON(b, currency), Payments: []paymentJSON{},
-		PayoutOverrides: []struct{}{}, SuccessURL: nullable(b.SuccessURL), CancelURL: nullable(b.CancelURL),
-	}
-	if full {
-		j.Merchant = &merchantJSON{ID: inv.MerchantID}
+		Items: []itemJSON{}, Amount: v.total(b, currency, newBreakdownJSON(b, currency, v)), Payments: newPaymentsJSON(inv, v),
+		PayoutDetails: newPayoutsJSON(inv, v), PayoutOverrides: []struct{}{}, SuccessURL: nullable(b.SuccessURL), CancelURL: nullable(b.CancelURL),
+		HideShoppingCart: b.HideShoppingCart, UseCoinReservation: b.UseCoinReservation, IsSimpleQR: b.SimpleQR, AffiliateID: nullable(b.AffiliateID),
 	}
 	for _, it := range b.Items {
-		j.Items = append(j.Items, newItemJSON(it, currency))
-	}
-	for _, p := range inv.Payments {
-		j.Payments = append(j.Payments, newPaymentJSON(inv, p, currency))
+		j.Items = append(j.Items, newItemJSON(it, currency, v))
 	}
 	return j
 }
 
-func newAmountJSON(b *paybell.Bill, c paybell.Currency) amountJSON {
-	return amountJSON{
-		Breakdown: breakdownJSON{
-			Subtotal: c.Format(b.Breakdown.Subtotal), Shipping: c.Format(b.Breakdown.Shipping), Handling: c.Format(b.Breakdown.Handling),
-			TaxTotal: c.Format(b.Breakdown.Tax), Discount: c.Format(b.Breakdown.Discount),
-		},
-		Total: c.Format(b.Total),
+func newMerchantJSON(m paybell.Merchant) *merchantJSON {
+	return &merchantJSON{ID: m.ID, Name: &m.Name, Email: nullable(m.Email)}
+}
+
+func newBreakdownJSON(b *paybell.Bill, c paybell.Currency, v *version) breakdownJSON {
+	return breakdownJSON{
+		Subtotal: v.money(c, b.Breakdown.Subtotal), Shipping: v.money(c, b.Breakdown.Shipping), Handling: v.money(c, b.Breakdown.Handling),
+		TaxTotal: v.money(c, b.Breakdown.Tax), Discount: v.money(c, b.Breakdown.Discount),
 	}
 }
 
-func newItemJSON(it paybell.Item, c paybell.Currency) itemJSON {
+func newItemJSON(it paybell.Item, c paybell.Currency, v *version) itemJSON {
 	j := itemJSON{
 		CustomID: nullable(it.CustomID), SKU: nullable(it.SKU), Name: it.Name, Description: nullable(it.Description),
-		Quantity: quantityJSON{it.Quantity, "quantity"}, OriginalAmount: c.Format(it.OriginalAmount), Amount: c.Format(it.Amount),
+		Quantity: quantityJSON{it.Quantity, "quantity"}, OriginalAmount: v.money(c, it.OriginalAmount), Amount: v.money(c, it.Amount),
 	}
 	if it.Hours {
 		j.Quantity.Type = "hours"
 	}
 	if it.Tax != nil {
-		tax := c.Format(*it.Tax)
-		j.Tax = &tax
+		j.Tax = v.money(c, *it.Tax)
 	}
 	return j
 }

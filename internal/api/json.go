@@ -25,16 +25,29 @@ func reply(w http.ResponseWriter, status int, v any) error {
 }
 
 func writeJSON(w http.ResponseWriter, status int, contentType string, v any) error {
+	body, err := encode(v)
+	if err != nil {
+		return err
+	}
+	return write(w, status, contentType, body)
+}
+
+// encode writes v as the answers have it.
+func encode(v any) ([]byte, error) {
 	var body bytes.Buffer
 	enc := json.NewEncoder(&body)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
-		return fmt.Errorf("encode the answer: %w", err)
+		return nil, fmt.Errorf("encode the answer: %w", err)
 	}
+	return body.Bytes(), nil
+}
+
+func write(w http.ResponseWriter, status int, contentType string, body []byte) error {
 	w.Header().Set("Content-Type", contentType)
-	w.Header().Set("Content-Length", strconv.Itoa(body.Len()))
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
-	_, _ = w.Write(body.Bytes()) // a client that is gone misses nothing
+	_, _ = w.Write(body) // a client that is gone misses nothing
 	return nil
 }
 
@@ -52,13 +65,17 @@ func decode(body []byte, v any) error {
 	}
 	err := json.Unmarshal(body, v)
 	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return paybell.InvalidField(e.Field, "must be %s, not %s", kindOf(e.Type), e.Value)
+		return paybell.InvalidField(embedded.Replace(e.Field), "must be %s, not %s", kindOf(e.Type), cut(e.Value, 60))
 	}
 	if err != nil { // nothing of ours fails otherwise on JSON that was checked
 		return &paybell.Error{Code: paybell.Invalid, Detail: "The body could not be read.", Err: err}
 	}
 	return nil
 }
+
+// embedded takes the names of embedded structs, which encoding/json puts into the
+// path of a field, out of it.
+var embedded = strings.NewReplacer("commonBody.", "", "moneyBody.", "")
 
 // decodeOnly is decode for our own routes, which no old client calls: keys other
 // than the given are refused, since they are mistakes.

@@ -120,9 +120,11 @@ func countKeys(t *testing.T, text []byte) (keys int) {
 func FuzzInvoiceBody(f *testing.F) {
 	f.Add([]byte(`{"currency":"USD","amount":{"total":10.100000000000001,"breakdown":{"subtotal":"1"}},"items":{"name":"x","amount":1,"quantity":{"value":"1","type":2},"tax":null}}`))
 	f.Add([]byte(`{"currencyId":1002,"amount":{"total":"0.00000001"},"items":[{}],"webhooks":[{"notifications":["x"]}],"payment":{"refundEmail":"x"},"dueDate":"2026-01-02"}`))
+	f.Add([]byte(`{"currency":"USD","amount":{"total":"1"},"dueDate":"9999-12-31T23:59:59-01:00"}`))
+	f.Add([]byte(`{"currency":"USD","amount":{"total":"1"},"invoiceDate":"0000-01-01T00:00:00+01:00"}`))
 	f.Add([]byte(`{"currency":"ETH","amount":{"total":1e400},"buyer":{"name":{}},"customData":{"a":[]}}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		var body invoiceBody
+		var body bodyV2
 		if err := decode(raw, &body); err != nil {
 			wantInvalid(t, raw, err)
 			return
@@ -168,7 +170,7 @@ func TestAmounts(t *testing.T) {
 			t.Fatal(err)
 		}
 		as := &amounts{currency: tc.currency}
-		got := as.read("f", a)
+		got := a.read(as, "f")
 		if tc.want == "" != (as.err != nil) || tc.want != "" && got.String() != tc.want {
 			t.Errorf("%s in %s: %s, %v, want %s", tc.json, tc.currency.Symbol, got, as.err, tc.want)
 		}

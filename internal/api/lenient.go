@@ -1,8 +1,10 @@
 package api
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"time"
@@ -10,6 +12,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"github.com/paybell/paybell"
+	"github.com/paybell/paybell/internal/desk"
 )
 
 // The types of this file read what real clients send where the contract asks
@@ -61,15 +64,109 @@ func wrongType(raw []byte) error {
 	return &json.UnmarshalTypeError{Value: kind, Type: reflect.TypeFor[string]()}
 }
 
+// object is an object that may be left out in every way that clients know: null,
+// an empty string, or [], which is how PHP writes an empty one. Then value is
+// zero.
+type object[T any] struct{ value T }
+
+func (o *object[T]) UnmarshalJSON(raw []byte) error {
+	if isNothing(raw) {
+		return nil
+	}
+	return json.Unmarshal(raw, &o.value)
+}
+
+// freeObject is the merchant's own JSON, nil when it is left out in one of those
+// ways. That it is an object is the desk's to check.
+type freeObject json.RawMessage
+
+func (o *freeObject) UnmarshalJSON(raw []byte) error {
+	if !isNothing(raw) {
+		*o = append((*o)[:0], raw...)
+	}
+	return nil
+}
+
+func isNothing(raw []byte) bool {
+	switch string(raw) {
+	case "null", `""`:
+		return true
+	}
+	return raw[0] == '[' && len(bytes.TrimSpace(raw[1:len(raw)-1])) == 0
+}
+
+// names is a list of names, which may come as one text joined by commas.
+type names []string
+
+func (n *names) UnmarshalJSON(raw []byte) error {
+	var joined string
+	if raw[0] != '"' {
+		return json.Unmarshal(raw, (*[]string)(n))
+	}
+	if err := json.Unmarshal(raw, &joined); err != nil {
+		return err
+	}
+	*n = split(joined)
+	return nil
+}
+
 // oneOrMany is a list whose only element may come without the list.
 type oneOrMany[T any] []T
 
 func (l *oneOrMany[T]) UnmarshalJSON(raw []byte) error {
-	if raw[0] != '{' {
+	if raw[0] == '{' {
+		*l = make([]T, 1)
+		return json.Unmarshal(raw, &(*l)[0])
+	}
+	if raw[0] != '[' {
 		return json.Unmarshal(raw, (*[]T)(l))
 	}
-	*l = make([]T, 1)
-	return json.Unmarshal(raw, &(*l)[0])
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	_, _ = dec.Token() // the bracket
+	for dec.More() {
+		if len(*l) == mostListed {
+			return &json.UnmarshalTypeError{Value: fmt.Sprintf("one with more than %d elements", mostListed), Type: reflect.TypeFor[[]T]()}
+		}
+		var one T
+		if err := dec.Decode(&one); err != nil {
+			return err
+		}
+		*l = append(*l, one)
+	}
+	return nil
+}
+
+// mostListed bounds a list while it is read: an element is larger in memory than
+// the two bytes that it takes to write one.
+const mostListed = desk.MaxItems
+
+type quantityBody struct {
+	Value amount `json:"value"`
+	Type  text   `json:"type"`
+}
+
+// read is the quantity, 1 when none is given, and whether it counts hours.
+// Clients write the type by name or by number, and that as a string, too.
+func (q *quantityBody) read(as *amounts, at string) (value int64, hours bool) {
+	if q == nil {
+		return 1, false
+	}
+	switch strings.ToLower(string(q.Type)) {
+	case "hours", "1":
+		hours = true
+	case "quantity", "2", "":
+	default:
+		as.fail(at+"type", paybell.Errorf(paybell.Invalid, `must be "quantity" or "hours"`))
+	}
+	if !q.Value.given() {
+		return 1, hours
+	}
+	v, err := paybell.ParseAmount(q.Value.text)
+	if err != nil || !v.IsInteger() || v.GreaterThan(decimal.New(1, 9)) {
+		as.fail(at+"value", paybell.Errorf(paybell.Invalid, "must be a whole number, 1 to 999999999"))
+		return 0, hours
+	}
+	return v.IntPart(), hours
 }
 
 // amounts reads the amounts of one request in one currency and keeps the first
@@ -79,37 +176,52 @@ type amounts struct {
 	err      error
 }
 
-// read is the amount a in field; nothing when it is not given.
-//
-// A number that floating point has made too fine (10.100000000000001) is
-// rounded to the currency's digits, if it is no further from them than 1e-6 and
-// a thousandth of the smallest unit. Strings are not: who writes them means them.
-func (as *amounts) read(field string, a amount) decimal.Decimal {
+// money is an amount as one version of the API writes it.
+type money interface {
+	given() bool
+	missing() error // says what to write
+	// read is the amount in whole units of the currency; nothing when it is not given.
+	read(as *amounts, field string) decimal.Decimal
+}
+
+func (a amount) read(as *amounts, field string) decimal.Decimal {
 	if !a.given() {
 		return decimal.Zero
 	}
-	v, err := paybell.ParseAmount(a.text)
+	v, err := a.value(as.currency.Decimals)
 	if err != nil {
 		as.fail(field, err)
-		return decimal.Zero
-	}
-	rounded := v.Round(as.currency.Decimals)
-	slack := decimal.New(1, min(-6, -as.currency.Decimals-3))
-	if a.number && v.Sub(rounded).Abs().LessThanOrEqual(slack) {
-		return rounded
 	}
 	return v // the desk refuses what is too fine
 }
 
-// must is read for an amount that has to be given.
-func (as *amounts) must(field string, a amount) decimal.Decimal {
-	if !a.given() {
-		as.fail(field, errMissing)
+// value is the amount. A number that floating point has bent
+// (10.100000000000001) is rounded to the digits that are asked for, if it is no
+// further from them than floating point goes: the 15 digits of a double, 1e-6,
+// and never a hundredth of the last digit. Strings are not: who writes them means
+// them.
+func (a amount) value(digits int32) (decimal.Decimal, error) {
+	v, err := paybell.ParseAmount(a.text)
+	if err != nil || !a.number {
+		return v, err
 	}
-	return as.read(field, a)
+	rounded := v.Round(digits)
+	slack := decimal.Min(decimal.New(1, -6).Add(v.Shift(-15)), decimal.New(1, -digits-2))
+	if v.Sub(rounded).Abs().LessThanOrEqual(slack) {
+		return rounded, nil
+	}
+	return v, nil
 }
 
-var errMissing = errors.New(`is missing; write an amount like "10.00"`)
+// must is read for an amount that has to be given.
+func must(as *amounts, field string, m money) decimal.Decimal {
+	if !m.given() {
+		as.fail(field, m.missing())
+	}
+	return m.read(as, field)
+}
+
+func (a amount) missing() error { return errors.New(`is missing; write an amount like "10.00"`) }
 
 func (as *amounts) fail(field string, err error) {
 	if as.err != nil {
@@ -129,7 +241,9 @@ func readTime(field, s string) (*time.Time, error) {
 	}
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", time.DateOnly} {
 		if t, err := time.Parse(layout, s); err == nil {
-			t = t.UTC()
+			if t = t.UTC(); t.Year() < 1 || t.Year() > 9999 { // RFC 3339 has four digits for it
+				break
+			}
 			return &t, nil
 		}
 	}

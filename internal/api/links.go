@@ -64,6 +64,24 @@ func (s *Server) link(r *request, query url.Values) string {
 	return link
 }
 
+// defaultLimit is how many things a page has when the query does not say.
+const defaultLimit = 25
+
+// readLimit is how many things a page is to have. The most is the desk's to say.
+func readLimit(r *request) (int, error) {
+	limit := r.URL.Query().Get("limit")
+	if limit == "" {
+		return defaultLimit, nil
+	}
+	n, err := strconv.Atoi(limit)
+	if err != nil {
+		return 0, paybell.InvalidField("limit", "must be a number, like 25")
+	}
+	return n, nil
+}
+
+var errCursor = paybell.InvalidField("after", "is not a cursor of this list; take it from paging.cursors.after")
+
 // newCursor names the place behind an invoice in the list of invoices. Clients
 // take it as it is.
 func newCursor(inv paybell.Invoice) string {
@@ -79,8 +97,9 @@ func readCursor(cursor string) (at time.Time, id string, err error) {
 	moment, id, _ := strings.Cut(string(plain), ".")
 	us, err := strconv.ParseInt(moment, 10, 64)
 	id, ok := paybell.ParseUUID(id)
-	if err != nil || !ok || us <= 0 {
-		return at, "", paybell.InvalidField("after", "is not a cursor of this list; take it from paging.cursors.after")
+	at = time.UnixMicro(us)
+	if err != nil || !ok || us <= 0 || newCursor(paybell.Invoice{CreatedAt: at, ID: id}) != cursor {
+		return time.Time{}, "", errCursor
 	}
-	return time.UnixMicro(us), id, nil
+	return at, id, nil
 }

@@ -2,16 +2,14 @@ package api
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
-	"strconv"
 	"strings"
+	"time"
 
 	"github.com/paybell/paybell"
 	"github.com/paybell/paybell/internal/desk"
 )
-
-// defaultLimit is how many invoices a page has when the query does not say.
-const defaultLimit = 25
 
 func (s *Server) listInvoices(w http.ResponseWriter, r *request) error {
 	filter, err := readInvoiceFilter(r)
@@ -24,7 +22,7 @@ func (s *Server) listInvoices(w http.ResponseWriter, r *request) error {
 	}
 	items := []summaryJSON{}
 	for i := range invoices {
-		items = append(items, newSummaryJSON(&invoices[i]))
+		items = append(items, newSummaryJSON(&invoices[i], r.version()))
 	}
 	after := ""
 	if len(invoices) == filter.Limit {
@@ -33,15 +31,11 @@ func (s *Server) listInvoices(w http.ResponseWriter, r *request) error {
 	return reply(w, http.StatusOK, listJSON[summaryJSON]{items, s.paging(r, filter.Limit, after)})
 }
 
-// readInvoiceFilter reads the query. A filter that we do not have is refused:
-// ignoring it would answer with invoices that were not asked for.
+// readInvoiceFilter reads the query.
 func readInvoiceFilter(r *request) (f desk.InvoiceFilter, err error) {
 	query := r.URL.Query()
-	f.Limit = defaultLimit
-	if limit := query.Get("limit"); limit != "" {
-		if f.Limit, err = strconv.Atoi(limit); err != nil {
-			return f, paybell.InvalidField("limit", "must be 1 to 100")
-		}
+	if f.Limit, err = readLimit(r); err != nil {
+		return f, err
 	}
 	if f.BeforeAt, f.BeforeID, err = readCursor(query.Get("after")); err != nil {
 		return f, err
@@ -55,12 +49,37 @@ func readInvoiceFilter(r *request) (f desk.InvoiceFilter, err error) {
 			return f, paybell.InvalidField("clientId", "must be 32 hex digits, or a UUID")
 		}
 	}
-	for _, name := range []string{"from", "to", "q", "integration", "payoutWalletId"} {
-		if query.Get(name) != "" {
-			return f, paybell.Errorf(paybell.NotSupported, "Invoices cannot be filtered by %s yet; by status and clientId they can.", name)
+	f.PayoutWalletID, f.Integration = query.Get("payoutWalletId"), query.Get("integration")
+	if id, ok := paybell.ParseClientID(f.Integration); ok {
+		f.Integration = id
+	}
+	f.Words = strings.Fields(query.Get("q"))
+	return f, readPeriod(query, &f)
+}
+
+// readPeriod reads from and to. Both are included, also when they name a whole
+// second.
+func readPeriod(query url.Values, f *desk.InvoiceFilter) error {
+	from, err := readTime("from", query.Get("from"))
+	if err != nil {
+		return err
+	}
+	to, err := readTime("to", query.Get("to"))
+	if err != nil {
+		return err
+	}
+	if from != nil {
+		f.From = *from
+	}
+	if to != nil {
+		f.To = *to
+		if len(query.Get("to")) == len(time.DateOnly) {
+			f.To = to.AddDate(0, 0, 1).Add(-time.Microsecond) // a day is all of it
+		} else if to.Nanosecond() == 0 {
+			f.To = to.Add(time.Second - time.Microsecond)
 		}
 	}
-	return f, nil
+	return nil
 }
 
 func readState(name string) (paybell.State, error) {
@@ -85,20 +104,34 @@ func stateNames() string {
 // summaryJSON is an invoice in a list: contract 3.6, MerchantInvoiceSummaryDto.
 type summaryJSON struct {
 	headJSON
-	Amount   summaryAmountJSON `json:"amount"`
-	Payments []paymentJSON     `json:"payments"` // always empty: lists are read without them
+	// Of these a list shows less.
+	Shipping *shippingBriefJSON `json:"shipping"`
+	Metadata *metadataBriefJSON `json:"metadata"`
+
+	Amount   taggedJSON    `json:"amount"`
+	Payments []paymentJSON `json:"payments"`
 }
 
-type summaryAmountJSON struct {
-	CurrencySymbol string `json:"currencySymbol"`
-	moneyJSON
+type shippingBriefJSON struct {
+	Address paybell.Address `json:"address"`
 }
 
-func newSummaryJSON(inv *paybell.Invoice) summaryJSON {
+type metadataBriefJSON struct {
+	Integration string `json:"integration"`
+}
+
+func newSummaryJSON(inv *paybell.Invoice, v *version) summaryJSON {
 	currency, _ := paybell.FindCurrency(inv.Bill.Currency)
-	return summaryJSON{
+	j := summaryJSON{
 		headJSON: newHeadJSON(inv),
-		Amount:   summaryAmountJSON{currency.Symbol, newMoneyJSON(currency, inv.Bill.Total)},
-		Payments: []paymentJSON{},
+		Amount:   taggedJSON{currency.Symbol, newMoneyJSON(currency, inv.Bill.Total)},
+		Payments: newPaymentsJSON(inv, v),
 	}
+	if p := inv.Bill.Shipping; p != nil {
+		j.Shipping = &shippingBriefJSON{p.Address}
+	}
+	if integration := inv.Bill.Integration(); integration != "" {
+		j.Metadata = &metadataBriefJSON{integration}
+	}
+	return j
 }

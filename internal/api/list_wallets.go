@@ -9,8 +9,8 @@ import (
 // listWallets is what shop plugins call to test the connection: any good
 // signature will do. Merchants have no wallets to show yet.
 func (s *Server) listWallets(w http.ResponseWriter, r *request) error {
-	if r.actor.Permissions&paybell.GetWallets == 0 {
-		return paybell.Errorf(paybell.Forbidden, "this integration lacks the permission %v; grant it to the integration first", paybell.GetWallets.Names())
+	if err := r.actor.Uses(paybell.GetWallets); err != nil {
+		return err
 	}
 	return reply(w, http.StatusOK, []struct{}{})
 }

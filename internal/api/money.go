@@ -9,20 +9,33 @@ import (
 	"github.com/paybell/paybell"
 )
 
-// moneyJSON is an amount of a currency: contract 3.4. The display value is the
-// bare number, since clients write the symbol behind it.
+// moneyJSON is an amount of a currency: contract 3.4. The display value is a bare
+// number, since clients write the symbol behind it: 10.00 dollars, 0.125 coins.
 type moneyJSON struct {
 	DisplayValue   string      `json:"displayValue"`
 	Value          string      `json:"value"` // in the smallest unit
 	CurrencyID     string      `json:"currencyId"`
-	ValueAsDecimal json.Number `json:"valueAsDecimal"` // written digit by digit, never a float here
+	ValueAsDecimal json.Number `json:"valueAsDecimal"`
 }
 
 func newMoneyJSON(c paybell.Currency, amount decimal.Decimal) moneyJSON {
-	return moneyJSON{
-		DisplayValue: amount.String(), Value: c.Minor(amount).StringFixed(0),
-		CurrencyID: c.ID, ValueAsDecimal: json.Number(amount.String()),
+	display := amount.String()
+	if c.Type == paybell.Fiat {
+		display = c.Format(amount)
 	}
+	return moneyJSON{
+		DisplayValue: display, Value: c.Minor(amount).StringFixed(0),
+		CurrencyID: c.ID, ValueAsDecimal: number(amount),
+	}
+}
+
+// number is a JSON number, written digit by digit, never a float here.
+func number(d decimal.Decimal) json.Number { return json.Number(d.String()) }
+
+// taggedJSON is an amount that names its currency for people.
+type taggedJSON struct {
+	CurrencySymbol string `json:"currencySymbol"`
+	moneyJSON
 }
 
 // coinsJSON is an amount of a coin, given in its smallest units.
@@ -39,7 +52,7 @@ type dueJSON struct {
 }
 
 func newDueJSON(c paybell.Currency, amount, rate decimal.Decimal) dueJSON {
-	return dueJSON{Rate: json.Number(rate.String()), Breakdown: []struct{}{}, moneyJSON: newMoneyJSON(c, amount)}
+	return dueJSON{Rate: number(rate), Breakdown: []struct{}{}, moneyJSON: newMoneyJSON(c, amount)}
 }
 
 // stamp is a moment as answers write it: whole seconds, UTC.

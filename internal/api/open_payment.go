@@ -20,7 +20,7 @@ func (s *Server) openPayment(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	return reply(w, http.StatusOK, newAddressJSON(&inv, p))
+	return reply(w, http.StatusOK, newAddressJSON(&inv, p, version1)) // CoinPayments has no other of this call
 }
 
 // looksAhead reports whether nobody has followed the link yet.
@@ -37,8 +37,8 @@ func looksAhead(h http.Header) bool {
 // addressJSON is where and how much to pay: contract 3.5.
 type addressJSON struct {
 	Currency        currencyBriefJSON `json:"currency"`
-	Amount          dueJSON           `json:"amount"`
-	RemainingAmount moneyJSON         `json:"remainingAmount"`
+	Amount          any               `json:"amount"`
+	RemainingAmount any               `json:"remainingAmount"`
 	Addresses       addressesJSON     `json:"addresses"`
 	Expires         string            `json:"expires"`
 }
@@ -48,12 +48,12 @@ type addressesJSON struct {
 	BIP21   string `json:"biP21"`
 }
 
-func newAddressJSON(inv *paybell.Invoice, p paybell.Payment) addressJSON {
+func newAddressJSON(inv *paybell.Invoice, p paybell.Payment, v *version) addressJSON {
 	coin, _ := paybell.FindCurrency(p.Currency) // was found when the payment was opened
 	missing := inv.Money(p).Missing
 	return addressJSON{
-		Currency: briefly(coin), Amount: newDueJSON(coin, p.Due.Coins(coin.Decimals), p.Rate),
-		RemainingAmount: coinsJSON(coin, missing),
+		Currency: briefly(coin), Amount: v.due(coin, p.Due.Coins(coin.Decimals), p.Rate),
+		RemainingAmount: v.money(coin, missing.Coins(coin.Decimals)),
 		Addresses:       addressesJSON{p.Address, paymentURI(coin, p.Address, missing)},
 		Expires:         stamp(p.ExpiresAt),
 	}

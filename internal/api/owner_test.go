@@ -18,6 +18,10 @@ func TestOwners(t *testing.T) {
 	before := b.facts(id)
 
 	const nobody = 404
+	mux, asked := http.NewServeMux(), map[string]bool{}
+	for pattern := range b.api.Patterns() {
+		mux.Handle(pattern, http.NotFoundHandler())
+	}
 	for _, tc := range []struct {
 		call, body        string
 		stranger, sibling int
@@ -25,15 +29,21 @@ func TestOwners(t *testing.T) {
 		{"GET /api/v1/merchant/invoices/INV", "", nobody, 200},
 		{"GET /api/v2/merchant/invoices/INV", "", nobody, 200},
 		{"GET /api/v2/merchant/invoices/INV?include_full_details=true", "", nobody, 200},
+		{"GET /api/v1/merchant/invoices/INV/history", "", nobody, 200},
+		{"GET /api/v2/merchant/invoices/INV/history", "", nobody, 200},
+		{"GET /api/v1/merchant/invoices/INV/payouts", "", nobody, 200},
+		{"GET /api/v2/merchant/invoices/INV/payouts", "", nobody, 200},
 		{"POST /api/v1/merchant/invoices/INV/cancel", "", nobody, 403},
 		{"POST /api/v2/merchant/invoices/INV/cancel", "", nobody, 403},
 		{"POST /api/v1/merchant/invoices/INV/accept", "", nobody, 403},
 		{"GET /api/v1/merchant/clients/CLIENT/webhooks", "", nobody, nobody},
 		{"GET /api/v2/merchant/clients/CLIENT/webhooks?type=invoicePaid", "", nobody, nobody},
 		{"POST /api/v1/merchant/clients/CLIENT/webhooks", hookBody, nobody, nobody},
+		{"POST /api/v2/merchant/clients/CLIENT/webhooks", hookBody, nobody, nobody},
 		{"PUT /api/v1/merchant/clients/CLIENT/webhooks/HOOK", hookBody, nobody, nobody},
 		{"DELETE /api/v2/merchant/clients/CLIENT/webhooks/HOOK", "", nobody, nobody},
 		{"PUT /api/v1/merchant/clients/OWN/webhooks/HOOK", hookBody, nobody, nobody},
+		{"PUT /api/v2/merchant/clients/OWN/webhooks/HOOK", hookBody, nobody, nobody},
 		{"DELETE /api/v1/merchant/clients/OWN/webhooks/HOOK", "", nobody, nobody},
 		{"POST /api/v1/sandbox/invoices/INV/pay", `{"amount":"0.01"}`, nobody, 403},
 		{"POST /api/v1/sandbox/invoices/INV/pay", "", nobody, 403},
@@ -42,11 +52,13 @@ func TestOwners(t *testing.T) {
 		{"POST /api/v1/sandbox/transactions/TX/drop", "", nobody, 0},
 	} {
 		for who, want := range map[client]int{b.stranger: tc.stranger, b.sibling: tc.sibling} {
+			method, path, _ := strings.Cut(tc.call, " ")
+			path = strings.NewReplacer("INV", id, "CLIENT", b.shop.id, "HOOK", hook, "TX", tx, "OWN", who.id).Replace(path)
+			_, pattern := mux.Handler(b.request(client{}, method, path, ""))
+			asked[pattern] = true
 			if want == 0 {
 				continue
 			}
-			method, path, _ := strings.Cut(tc.call, " ")
-			path = strings.NewReplacer("INV", id, "CLIENT", b.shop.id, "HOOK", hook, "TX", tx, "OWN", who.id).Replace(path)
 			if a := b.call(who, method, path, tc.body); want == 200 {
 				b.same(a.status, "200")
 			} else {
@@ -59,6 +71,11 @@ func TestOwners(t *testing.T) {
 	b.watch()
 	if after := b.facts(id); after != before {
 		t.Errorf("others changed the shop's things:\n%s\nwas\n%s", after, before)
+	}
+	for pattern, whose := range b.api.Patterns() {
+		if whose == "signed" && strings.Contains(pattern, "{") && !asked[pattern] {
+			t.Errorf("nobody asked for another's %s", pattern)
+		}
 	}
 }
 
@@ -80,8 +97,10 @@ func TestPermissions(t *testing.T) {
 		"POST /api/v2/merchant/invoices":                   "createInvoice",
 		"GET /api/v2/merchant/invoices":                    "listInvoices",
 		"GET /api/v2/merchant/invoices/" + id:              "findInvoice",
+		"GET /api/v1/merchant/invoices/" + id + "/history": "listInvoiceHistory",
+		"GET /api/v2/merchant/invoices/" + id + "/payouts": "invoicePayouts",
 		"POST /api/v2/merchant/invoices/" + id + "/cancel": "cancelInvoice",
-		"POST /api/v1/merchant/invoices/" + id + "/accept": "cancelInvoice",
+		"POST /api/v1/merchant/invoices/" + id + "/accept": "acceptInvoice",
 		"POST " + hooksPath(none):                          "createClientWebHook",
 		"GET " + hooksPath(none):                           "getWebhooks",
 		"PUT " + hooksPath(none) + "/x":                    "updateWebhook",
@@ -108,30 +127,45 @@ func TestPermissions(t *testing.T) {
 }
 
 // The routes that change something or show what is the merchant's own need a
-// signature; without a good one nothing is looked at.
+// signature; without a good one nothing is looked at. Those for people need a
+// token, and there a signature is nothing.
 func TestSignedRoutesNeedASignature(t *testing.T) {
 	b := newBench(t)
 	id := b.invoice(b.shop, "")
 	forged := client{b.shop.id, paybell.NewClientSecret()}
 	unknown := client{paybell.NewClientID(), b.shop.secret}
-	for _, call := range []string{
-		"POST /api/v2/merchant/invoices", "GET /api/v1/merchant/invoices", "GET /api/v2/merchant/invoices/" + id, "HEAD /api/v2/merchant/invoices/" + id,
-		"POST /api/v1/merchant/invoices/" + id + "/cancel", "POST /api/v1/merchant/invoices/" + id + "/accept",
-		"POST " + hooksPath(b.shop), "GET " + hooksPath(b.shop), "PUT " + hooksPath(b.shop) + "/x", "DELETE " + hooksPath(b.shop) + "/x",
-		"GET /api/v2/merchant/wallets", "POST /api/v1/sandbox/mine", "POST /api/v1/sandbox/reorg", "POST /api/v1/sandbox/invoices/" + id + "/pay",
-		"POST /api/v1/sandbox/invoices/" + id + "/expire", "POST /api/v1/sandbox/transactions/x/drop", "POST /api/v1/sandbox/transactions/x/replace",
-	} {
-		method, path, _ := strings.Cut(call, " ")
-		for who, c := range map[string]client{"nobody": {}, "a forger": forged, "an unknown client": unknown} {
-			a := b.call(c, method, path, "")
-			if a.status != http.StatusUnauthorized {
-				t.Errorf("%s by %s: %d %s, want 401", call, who, a.status, a.body)
-			} else if method != "HEAD" {
+	token := b.newAccountToken(b.shop)
+	before := b.facts(id)
+	for pattern, whose := range b.api.Patterns() {
+		method, path, _ := strings.Cut(pattern, " ")
+		path = strings.NewReplacer("{id}", id, "{clientId}", b.shop.id, "{webhookId}", "x", "{txId}", "x").Replace(path)
+		callers := map[string]client{"nobody": {}, "a forger": forged, "an unknown client": unknown}
+		switch whose {
+		case "anonymous":
+			continue
+		case "account":
+			callers["a client"] = b.shop
+		case "signed":
+			b.wantProblem(b.callWithToken(token, method, path, ""), 401, "missing")
+		}
+		for who, c := range callers {
+			if a := b.call(c, method, path, ""); a.status != http.StatusUnauthorized {
+				t.Errorf("%s by %s: %d %s, want 401", pattern, who, a.status, a.body)
+			} else {
 				b.wantProblem(a, 401)
+			}
+			if method != "GET" {
+				continue
+			}
+			if a := b.call(c, "HEAD", path, ""); a.status != http.StatusUnauthorized {
+				t.Errorf("HEAD %s by %s: %d, want 401", path, who, a.status)
 			}
 		}
 	}
-	if a := b.call(b.shop, "HEAD", "/api/v2/merchant/invoices/"+id, ""); a.status != 200 || len(a.body) > 0 {
+	if after := b.facts(id); after != before {
+		t.Errorf("something was changed:\n%s\nwas\n%s", after, before)
+	}
+	if a := b.call(b.shop, "HEAD", createPath+"/"+id, ""); a.status != 200 || len(a.body) > 0 {
 		t.Errorf("a signed HEAD: %d %s", a.status, a.body)
 	}
 }

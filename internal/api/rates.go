@@ -3,6 +3,7 @@ package api
 import (
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/paybell/paybell"
 )
@@ -11,8 +12,14 @@ import (
 // currencies. Pairs that have no rate are left out, unless that leaves nothing.
 func (s *Server) rates(w http.ResponseWriter, r *request) error {
 	query := r.URL.Query()
-	if query.Get("pointInTime") != "" {
-		return paybell.Errorf(paybell.NotSupported, "pointInTime: only the rates of now are known here.")
+	at, err := readTime("pointInTime", query.Get("pointInTime"))
+	if err != nil {
+		return err
+	}
+	if at == nil {
+		at = &time.Time{}
+	} else if at.After(time.Now()) {
+		return paybell.InvalidField("pointInTime", "is in the future")
 	}
 	from, err := readCurrencies("from", query.Get("from"))
 	if err != nil {
@@ -26,7 +33,7 @@ func (s *Server) rates(w http.ResponseWriter, r *request) error {
 	var missing error
 	for _, base := range from {
 		for _, quote := range to {
-			rate, err := s.Desk.Quote.Rate(r.Context(), base, quote)
+			rate, err := s.Desk.Quote.Rate(r.Context(), base, quote, *at)
 			if err != nil {
 				missing = err
 				continue

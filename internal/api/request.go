@@ -1,7 +1,6 @@
 package api
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/paybell/paybell"
@@ -69,36 +69,6 @@ type panicError struct {
 
 func (e *panicError) Error() string { return fmt.Sprintf("panic: %v\n%s", e.value, e.stack) }
 
-// guarded is a route's action behind the checks that the route asks for.
-func (s *Server) guarded(auth *authenticator, rt route) action {
-	switch rt.guard {
-	case signed:
-		return s.verified(auth, withoutBody(rt.do))
-	case signedWithBody:
-		return s.verified(auth, rt.do)
-	default:
-		return rt.do
-	}
-}
-
-// verified reads the body once, checks the signature over its raw bytes, and
-// finds out who signed.
-func (s *Server) verified(auth *authenticator, do action) action {
-	return func(w http.ResponseWriter, r *request) (err error) {
-		if r.body, err = readBody(w, r.Request); err != nil {
-			return err
-		}
-		clientID, err := auth.verify(r.Request, r.body)
-		if err != nil {
-			return err
-		}
-		if r.actor, err = s.Desk.Actor(r.Context(), clientID); err != nil {
-			return err
-		}
-		return do(w, r)
-	}
-}
-
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	tooLarge := paybell.Errorf(paybell.TooLarge, "The body has more than %d bytes, which is the most.", maxBody)
 	if r.ContentLength > maxBody {
@@ -115,18 +85,6 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 		return nil, &paybell.Error{Code: paybell.Invalid, Detail: "The body ended before it was complete.", Err: err}
 	}
 	return body, nil
-}
-
-// withoutBody refuses a body that says anything. What clients send when they
-// have nothing to say passes.
-func withoutBody(do action) action {
-	return func(w http.ResponseWriter, r *request) error {
-		switch string(bytes.TrimSpace(r.body)) {
-		case "", "null", "{}", "[]":
-			return do(w, r)
-		}
-		return paybell.Errorf(paybell.Invalid, "This request takes no body; leave it out.")
-	}
 }
 
 // recorder remembers for the log what was answered.
@@ -174,9 +132,10 @@ func (s *Server) logAccess(w *recorder, r *request, err error, took time.Duratio
 	s.Log.LogAttrs(context.WithoutCancel(r.Context()), level, "request", attrs...)
 }
 
+// cut shortens a text to so many bytes, and not within a character.
 func cut(s string, most int) string {
 	if len(s) > most {
-		return s[:most] + "…"
+		return strings.ToValidUTF8(s[:most], "") + "…"
 	}
 	return s
 }

@@ -3,12 +3,18 @@ package api_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/shopspring/decimal"
 
 	"github.com/paybell/paybell"
+	"github.com/paybell/paybell/internal/api"
 )
 
 // The main job over HTTP: invoice, coin, money, confirmations.
@@ -165,62 +171,17 @@ func TestWebhooks(t *testing.T) {
 	}
 }
 
-func TestListInvoices(t *testing.T) {
+func TestCurrencies(t *testing.T) {
 	b := newBench(t)
-	var made []string
-	for i := range 5 {
-		c := b.shop
-		if i == 2 {
-			c = b.sibling
-		}
-		made = append(made, b.invoice(c, fmt.Sprintf(`,"invoiceId":%d`, i)))
-	}
-	b.invoice(b.stranger, "")
-	b.want(200, b.shop, "POST", "/api/v1/merchant/invoices/"+made[3]+"/cancel", "")
-	slices.Reverse(made)
-
-	var read []string
-	path := "/api/v2/merchant/invoices?limit=2"
-	for pages := 0; path != ""; pages++ {
-		v := b.want(200, b.shop, "GET", path, "")
-		for _, item := range get(b, v, "items").([]any) {
-			read = append(read, get(b, item, "id").(string))
-		}
-		next, _ := get(b, v, "paging", "next").(string)
-		path = strings.TrimPrefix(next, b.url)
-		if pages > 3 {
-			t.Fatal("the list never ends")
-		}
-	}
-	if !slices.Equal(read, made) {
-		t.Errorf("read %v, want %v", read, made)
-	}
-	for query, want := range map[string]int{
-		"?status=cancelled": 1, "?status=Unpaid": 4, "?status=paid": 0, "?clientId=" + b.sibling.id: 1, "?limit=100": 5, "": 5,
-		"?clientId=" + b.stranger.id: 0, "?from=&to=&q=": 5,
-	} {
-		v := b.want(200, b.shop, "GET", "/api/v1/merchant/invoices"+query, "")
-		b.same(len(get(b, v, "items").([]any)), fmt.Sprint(want))
-	}
-	for query, word := range map[string]string{
-		"?status=none": "status", "?limit=0": "limit", "?limit=101": "limit", "?limit=x": "limit", "?limit=-1": "limit",
-		"?after=x": "after", "?after=%00": "after", "?after=MTIz": "after", "?clientId=7": "clientId",
-	} {
-		b.wantProblem(b.call(b.shop, "GET", "/api/v1/merchant/invoices"+query, ""), 400, word)
-	}
-	for _, name := range []string{"from", "to", "q", "integration", "payoutWalletId"} {
-		b.wantProblem(b.call(b.shop, "GET", "/api/v1/merchant/invoices?"+name+"=x", ""), 501, name)
-	}
-	b.wantProblem(b.call(b.limited(b.merchant("Third"), paybell.CreateInvoice), "GET", "/api/v1/merchant/invoices", ""), 403, "listInvoices")
-}
-
-func TestReferenceData(t *testing.T) {
-	b := newBench(t)
+	const (
+		tokens = "9:TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t,4:0xdac17f958d2ee523a2206206994597c13d831ec7,35:0x55d398326f99059ff775485246999027b3197955"
+		crypto = "1,2,4,9,35," + tokens + ",1002"
+	)
 	for _, version := range []string{"/api/v1", "/api/v2"} {
 		for query, want := range map[string]string{
-			"": "1,2,4,1002,5057,5195", "?q=lite": "2,1002", "?q=5057": "5057", "?q=eUr": "5195", "?types=fiat": "5057,5195",
-			"?types=crypto,token": "1,2,4,1002", "?capabilities=payments": "1002", "?capabilities=payments,utxo": "", "?q=zzz": "",
-			"?types=crypto&q=l&capabilities=payments": "1002",
+			"": crypto + ",5057,5195", "?q=lite": "2,1002", "?q=5057": "5057", "?q=eUr": "5195", "?q=usdt": tokens, "?q=0XDAC": "4:0xdac17f958d2ee523a2206206994597c13d831ec7",
+			"?types=fiat": "5057,5195", "?types=token": tokens, "?types=crypto,token": crypto, "?types=crypto%2Ctoken": crypto, "?types=fiat+token": tokens + ",5057,5195",
+			"?types=nonsense": "", "?capabilities=payments": "1002", "?capabilities=payments,utxo": "", "?q=zzz": "", "?types=crypto&q=l&capabilities=payments": "1002",
 		} {
 			var ids []string
 			for _, c := range b.want(200, client{}, "GET", version+"/currencies"+query, "").([]any) {
@@ -230,49 +191,157 @@ func TestReferenceData(t *testing.T) {
 				t.Errorf("currencies%s: %s, want %s", query, got, want)
 			}
 		}
-		for ref, want := range map[string]string{"1002": "LTCT", "ltct": "LTCT", "5057": "USD"} {
+		for ref, want := range map[string]string{
+			"1002": "LTCT", "ltct": "LTCT", "5057": "USD", "9": "TRX", "35": "BNB", "usdt.trc20": "USDT.TRC20",
+			"4%3A0xdac17f958d2ee523a2206206994597c13d831ec7": "USDT.ERC20", "4:0xdAC17F958D2ee523a2206206994597C13D831ec7": "USDT.ERC20",
+			"35%3a0x55d398326f99059ff775485246999027b3197955": "USDT.BEP20",
+		} {
 			b.same(get(b, b.want(200, client{}, "GET", version+"/currencies/"+ref, ""), "symbol"), want)
 		}
-		b.wantProblem(b.call(client{}, "GET", version+"/currencies/4%3A0xdac17f958d2ee523a2206206994597c13d831ec7", ""), 404, "4:0xdac17f")
-		confirmations := b.want(200, client{}, "GET", version+"/currencies/required-confirmations", "").([]any)
-		b.same(len(confirmations), "4")
-		b.same(confirmations[3], "map[confirmationsCount:3 currencyId:1002]")
+		b.wantProblem(b.call(client{}, "GET", version+"/currencies/4%3A0x0000000000000000000000000000000000000000", ""), 404, "4:0x0000")
+		b.wantProblem(b.call(client{}, "GET", version+"/currencies/XXX", ""), 404, "XXX", "/currencies")
 
+		confirmations := map[string]string{}
+		for _, item := range b.want(200, client{}, "GET", version+"/currencies/required-confirmations", "").([]any) {
+			confirmations[get(b, item, "currencyId").(string)] = fmt.Sprint(get(b, item, "confirmationsCount"))
+		}
+		b.same(len(confirmations), "9") // all but the fiat ones
+		b.same(confirmations["1002"], "3")
+		b.same(confirmations["4:0xdac17f958d2ee523a2206206994597c13d831ec7"], "12")
+
+		payable := b.want(200, b.shop, "GET", version+"/merchant/currencies", "").([]any)
+		b.same(len(payable), "1")
+		b.same(get(b, payable, 0, "id"), "1002")
+		b.wantProblem(b.call(client{}, "GET", version+"/merchant/currencies", ""), 401)
+
+		b.same(b.want(200, b.shop, "GET", version+"/merchant/wallets?skip=0&take=1", ""), "[]")
+	}
+	b.wantProblem(b.call(b.limited(b.merchant("Third"), paybell.CreateInvoice), "GET", "/api/v2/merchant/wallets", ""), 403, "getWallets")
+}
+
+// There is nothing to convert, no fee, and one chain.
+func TestChainsAndFees(t *testing.T) {
+	b := newBench(t)
+	for _, version := range []string{"/api/v1", "/api/v2"} {
+		b.same(b.want(200, client{}, "GET", version+"/currencies/conversions", ""), "[]")
+
+		limits := b.want(200, client{}, "GET", version+"/currencies/limits/5057/1002", "")
+		b.same(limits, "map[max:999999999999999.99 min:0.01]")
+		b.same(b.want(200, client{}, "GET", version+"/currencies/limits/usd/ltct", ""), fmt.Sprint(limits))
+		b.same(get(b, b.want(200, client{}, "GET", version+"/currencies/limits/4%3A0xdac17f958d2ee523a2206206994597c13d831ec7/1002", ""), "min"), "0.000001")
+		b.wantProblem(b.call(client{}, "GET", version+"/currencies/limits/XXX/1002", ""), 404, "XXX")
+		b.wantProblem(b.call(client{}, "GET", version+"/currencies/limits/5057/XXX", ""), 404, "XXX")
+		b.wantProblem(b.call(client{}, "GET", version+"/currencies/limits/5057/5195", ""), 400, "EUR")
+		b.wantProblem(b.call(client{}, "GET", version+"/currencies/limits/5057/BTC", ""), 400, "BTC")
+		b.wantProblem(b.call(client{}, "GET", version+"/currencies/limits/BTC/1002", ""), 503, "no rate")
+
+		fee := b.want(200, client{}, "GET", version+"/fees/blockchain/1002", "")
+		b.same(fee, "map[currencyId:1002 displayValue:0 value:0 valueAsDecimal:0]")
+		b.same(get(b, b.want(200, client{}, "GET", version+"/fees/blockchain/4%3A0xdac17f958d2ee523a2206206994597c13d831ec7", ""), "value"), "0")
+		b.wantProblem(b.call(client{}, "GET", version+"/fees/blockchain/USD", ""), 404, "USD")
+		b.wantProblem(b.call(client{}, "GET", version+"/fees/blockchain/XXX", ""), 404, "XXX")
+
+		latest := func(ref string) string {
+			return version + "/currencies/blockchain-nodes/" + ref + "/latest-block-number"
+		}
+		before, err := strconv.Atoi(fmt.Sprint(get(b, b.want(200, client{}, "GET", latest("1002"), ""), "latestBlockNumber")))
+		must(t, err)
+		b.want(200, b.shop, "POST", "/api/v1/sandbox/mine", `{"blocks":2}`)
+		b.same(b.want(200, client{}, "GET", latest("ltct"), ""), fmt.Sprintf("map[currencyId:1002 latestBlockNumber:%d]", before+2))
+		b.wantProblem(b.call(client{}, "GET", latest("BTC"), ""), 501, "Bitcoin")
+		b.wantProblem(b.call(client{}, "GET", latest("XXX"), ""), 404, "XXX")
+	}
+}
+
+func TestRates(t *testing.T) {
+	b := newBench(t)
+	for _, version := range []string{"/api/v1", "/api/v2"} {
 		v := b.want(200, client{}, "GET", version+"/rates?from=USD&to=LTCT,1002,EUR", "")
 		b.same(len(get(b, v, "items").([]any)), "2")
 		b.same(get(b, v, "items", 0, "rate"), "0.0125")
 		b.same(get(b, v, "items", 0, "baseCurrencyId"), "5057")
 		b.same(get(b, v, "items", 0, "quoteCurrencyId"), "1002")
-		b.same(len(get(b, b.want(200, client{}, "GET", version+"/rates", ""), "items").([]any)), "25") // without bitcoin
-		b.wantProblem(b.call(client{}, "GET", version+"/rates?from=XXX", ""), 400, "from", "XXX")
-		b.wantProblem(b.call(client{}, "GET", version+"/rates?from=USD&pointInTime=2026-01-01", ""), 501, "pointInTime")
+		b.same(get(b, v, "items", 0, "baseToken"), "<nil>")
+		token := get(b, b.want(200, client{}, "GET", version+"/rates?from=4%3A0xdac17f958d2ee523a2206206994597c13d831ec7&to=USD", ""), "items", 0)
+		b.same(get(b, token, "baseToken"), "0xdac17f958d2ee523a2206206994597c13d831ec7")
+		b.same(get(b, token, "quoteToken"), "<nil>")
+		b.same(len(get(b, b.want(200, client{}, "GET", version+"/rates", ""), "items").([]any)), "100") // without bitcoin
+		b.wantField(b.call(client{}, "GET", version+"/rates?from=XXX", ""), "from", "XXX")
+		b.wantField(b.call(client{}, "GET", version+"/rates?to=USD,XXX", ""), "to", "XXX")
 		if a := b.call(client{}, "GET", version+"/rates?from=BTC&to=USD", ""); a.header.Get("Retry-After") != "1" {
 			t.Errorf("Retry-After is %q", a.header.Get("Retry-After"))
 		} else {
 			b.wantProblem(a, 503, "no rate")
 		}
-		b.same(b.want(200, b.shop, "GET", version+"/merchant/wallets?skip=0&take=1", ""), "[]")
 	}
-	b.wantProblem(b.call(b.limited(b.merchant("Third"), paybell.CreateInvoice), "GET", "/api/v2/merchant/wallets", ""), 403, "getWallets")
+}
+
+// rateOfThen is a quote that tells the moment it was asked about: as many units
+// as seconds since 1970, or 1 for now.
+type rateOfThen struct{}
+
+func (rateOfThen) Rate(_ context.Context, _, _ paybell.Currency, at time.Time) (decimal.Decimal, error) {
+	if at.IsZero() {
+		return decimal.NewFromInt(1), nil
+	}
+	return decimal.NewFromInt(at.Unix()), nil
+}
+
+func TestRatesOfThen(t *testing.T) {
+	b := newBench(t)
+	b.desk.Quote = rateOfThen{}
+	for query, want := range map[string]string{
+		"": "1", "&pointInTime=": "1", "&pointInTime=2026-01-02T03:04:05Z": "1767323045", "&pointInTime=2026-01-02T03:04:05": "1767323045",
+		"&pointInTime=2026-01-02T04:04:05%2B01:00": "1767323045", "&pointInTime=2026-01-02": "1767312000", "&pointInTime=2026-01-02T03:04:05.5Z": "1767323045",
+	} {
+		b.same(get(b, b.want(200, client{}, "GET", "/api/v2/rates?from=USD&to=LTCT"+query, ""), "items", 0, "rate"), want)
+	}
+	future := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
+	b.wantField(b.call(client{}, "GET", "/api/v1/rates?from=USD&to=LTCT&pointInTime="+future, ""), "pointInTime", "future")
+	for _, bad := range []string{"yesterday", "1767323045", "2026-13-01", "2026-01-02T03:04:05+01:00", "2026-1-2"} { // a bare + is a space
+		b.wantField(b.call(client{}, "GET", "/api/v1/rates?from=USD&to=LTCT&pointInTime="+bad, ""), "pointInTime")
+	}
 }
 
 // Anonymous routes get wrong signatures from real clients, and do not look.
 func TestAnonymousRoutesIgnoreSignatures(t *testing.T) {
 	b := newBench(t)
 	id := b.invoice(b.shop, "")
-	for _, path := range []string{
-		"/api/v1/currencies?q=a", "/api/v1/currencies/1002", "/api/v1/rates?from=USD", "/api/v1/currencies/required-confirmations",
-		"/api/v1/invoices/" + id + "/payment-currencies/1002", "/api/v1/invoices/" + id + "/payment-currencies/1002/status",
-		"/healthz", "/readyz",
-	} {
+	b.want(200, client{}, "GET", "/api/v1/invoices/"+id+"/payment-currencies/1002", "")
+	asked := map[string]bool{}
+	for pattern, whose := range b.api.Patterns() {
+		method, path, _ := strings.Cut(pattern, " ")
+		if whose != "anonymous" || slices.Contains(api.PutOffPatterns(), pattern) {
+			continue
+		}
+		asked[pattern] = true
+		ref := "1002"
+		if strings.Contains(path, "/invoices/") || strings.Contains(path, "/shared-invoices/") {
+			ref = id
+		}
+		path = strings.NewReplacer("{id}", ref, "{currency}", "1002", "{from}", "5057", "{to}", "1002").Replace(path)
+		body, want := "", 200
+		if method == "PUT" {
+			body, want = richPeople, 409 // the invoice does not ask who buys
+		}
 		for _, signature := range []string{"garbage", strings.Repeat("A", 43) + "="} {
-			r := b.request(client{}, "GET", path, "")
+			r := b.request(client{}, method, path, body)
 			r.Header.Set(paybell.HeaderClient, b.shop.id)
 			r.Header.Set(paybell.HeaderTimestamp, "1999-01-01T00:00:00")
 			r.Header.Set(paybell.HeaderSignature, signature)
-			if a := b.send(r); a.status != 200 {
-				t.Errorf("GET %s with a wrong signature: %d %s", path, a.status, a.body)
+			if a := b.send(r); a.status != want {
+				t.Errorf("%s with a wrong signature: %d %s", pattern, a.status, a.body)
 			}
+		}
+	}
+	if len(asked) != 28 {
+		t.Errorf("there are %d anonymous routes: %v", len(asked), slices.Sorted(maps.Keys(asked)))
+	}
+	for _, path := range []string{"/healthz", "/readyz"} {
+		r := b.request(client{}, "GET", path, "")
+		r.Header.Set(paybell.HeaderSignature, "garbage")
+		if a := b.send(r); a.status != 200 {
+			t.Errorf("GET %s with a wrong signature: %d %s", path, a.status, a.body)
 		}
 	}
 }
@@ -298,7 +367,9 @@ func TestLookingAheadOpensNothing(t *testing.T) {
 		"/api/v1/invoices/x/payment-currencies/1002":                                                    404,
 		"/api/v1/invoices/00000000-0000-0000-0000-000000000000/payment-currencies/1002":                 404,
 		"/api/v1/invoices/00000000-0000-0000-0000-000000000000/payment-currencies/1002/status":          404,
-		"/api/v1/invoices/" + id + "/payment-currencies/4%3A0xdAC17F958D2ee523a2206206994597C13D831ec7": 404,
+		"/api/v1/invoices/" + id + "/payment-currencies/4%3A0xdAC17F958D2ee523a2206206994597C13D831ec7": 400, // no wallet for it
+		"/api/v1/invoices/" + id + "/payment-currencies/4:0xdAC17F958D2ee523a2206206994597C13D831ec7":   400,
+		"/api/v1/invoices/" + id + "/payment-currencies/4%3A0x0000000000000000000000000000000000000000": 404,
 	} {
 		b.wantProblem(b.call(client{}, "GET", path, ""), status)
 	}
@@ -329,11 +400,8 @@ func TestPathsThatAreNotThere(t *testing.T) {
 	for _, path := range []string{
 		"/", "/api", "/api/", "/api/v1", "/api/v1/", "/api/v9/currencies", "/api//v1/currencies", "/api/v1/../v1/currencies", "/api/v1/./currencies",
 		"/api/v1/currencies/", "/api/v2/merchant/invoices/", "/api/v2/merchant/invoices/" + id + "/", "/api/v1/sandbox", "/nothing", "/api/v2/sandbox/mine",
-		"//api/v1/currencies", "/api/v1/currencies/../../../etc/passwd", "/api/v1/invoices/" + id,
+		"//api/v1/currencies", "/api/v1/currencies/../../../etc/passwd", "/api/v3/currencies", "/api/v2/merchant/clients", "/api/v2/merchant/invoices/" + id + "/accept",
 	} {
-		if path == "/api/v1/invoices/"+id { // there, for PUT
-			continue
-		}
 		b.wantProblem(b.call(b.shop, "GET", path, ""), 404, "There is nothing at")
 	}
 	for path, want := range map[string][2]string{
@@ -343,6 +411,9 @@ func TestPathsThatAreNotThere(t *testing.T) {
 		"/api/v2/merchant/invoices/" + id + "/cancel": {"GET", "POST"},
 		hooksPath(b.shop) + "/x":                      {"POST", "PUT, DELETE"},
 		"/healthz":                                    {"DELETE", "GET"},
+		"/api/v1/invoices/" + id:                      {"GET", "PUT"},
+		"/api/v2/shared-invoices/" + id:               {"PUT", "GET"},
+		"/api/v1/invoices/" + id + "/payments":        {"GET", "POST"},
 	} {
 		a := b.call(b.shop, want[0], path, "")
 		b.wantProblem(a, 405, want[1])
@@ -352,17 +423,45 @@ func TestPathsThatAreNotThere(t *testing.T) {
 	}
 }
 
+// What CoinPayments has and Paybell does not is refused with the reason. These
+// are all, each by every method that clients use there.
 func TestPutOff(t *testing.T) {
 	b := newBench(t)
-	for _, call := range []string{
-		"POST /api/v1/merchant/invoices", "POST /api/v1/merchant/invoices/buy-now-button", "POST /api/v2/merchant/invoices/buy-now-button",
-		"POST /api/v1/merchant/wallets", "POST /api/v2/merchant/wallets", "GET /api/v1/merchant/wallets/x", "POST /api/v2/merchant/wallets/x/spend/request",
-		"POST /api/v1/merchant/wallets/x/spend/confirmation", "PUT /api/v1/merchant/wallets/x/webhook", "PUT /api/v3/merchant/wallets",
-		"POST /api/v3/merchant/wallets/label/2/spend/request", "GET /api/v1/currencies/conversions", "GET /api/v1/currencies/limits/1/2",
-		"GET /api/v1/fees/blockchain/1", "GET /api/v1/merchant/invoices/x/payouts", "GET /api/v2/merchant/invoices/x/history", "POST /api/v1/invoices",
+	const (
+		button = "create an invoice and link to its checkoutLink"
+		payout = "straight into the merchant's wallet"
+		simple = "sign POST /api/v2/merchant/invoices"
+		wallet = "the merchant's own and only watched"
+	)
+	mux, asked := http.NewServeMux(), map[string]bool{}
+	for _, pattern := range api.PutOffPatterns() {
+		mux.Handle(pattern, http.NotFoundHandler())
+	}
+	for call, reason := range map[string]string{
+		"POST /api/v1/merchant/invoices/buy-now-button": button, "POST /api/v2/merchant/invoices/buy-now-button": button, "POST /api/v1/invoices/button": button,
+		"PUT /api/v1/merchant/invoices/x/payout-config": payout, "PUT /api/v2/merchant/invoices/x/payout-config": payout,
+		"POST /api/v1/invoices":         simple,
+		"POST /api/v1/merchant/wallets": wallet, "POST /api/v2/merchant/wallets": wallet, "PUT /api/v2/merchant/wallets": wallet, "DELETE /api/v1/merchant/wallets": wallet,
+		"GET /api/v1/merchant/wallets/x": wallet, "GET /api/v2/merchant/wallets/x/addresses": wallet, "POST /api/v1/merchant/wallets/x/addresses": wallet,
+		"PUT /api/v1/merchant/wallets/x/webhook": wallet, "PUT /api/v2/merchant/wallets/x/addresses/y/webhook": wallet, "GET /api/v1/merchant/wallets/x/balance/2026-01-02": wallet,
+		"GET /api/v2/merchant/wallets/x/transactions?skip=0&take=1": wallet, "GET /api/v1/merchant/wallets/x/transaction?transactionId=y": wallet,
+		"POST /api/v1/merchant/wallets/x/spend/request": wallet, "POST /api/v2/merchant/wallets/x/spend/request": wallet, "POST /api/v1/merchant/wallets/x/spend/confirmation": wallet,
+		"POST /api/v2/merchant/wallets/x/consolidation/y": wallet, "GET /api/v1/merchant/wallets/x/consolidation-preview": wallet,
+		"GET /api/v3/merchant/wallets": wallet, "PUT /api/v3/merchant/wallets": wallet, "GET /api/v3/merchant/wallets/label/4%3A0xdac17f958d2ee523a2206206994597c13d831ec7": wallet,
+		"POST /api/v3/merchant/wallets/label/2/spend/request": wallet,
 	} {
 		method, path, _ := strings.Cut(call, " ")
-		b.wantProblem(b.call(b.shop, method, path, ""), http.StatusNotImplemented)
-		b.wantProblem(b.call(b.shop, method, path, `{"amount":"1"}`), http.StatusNotImplemented)
+		_, pattern := mux.Handler(b.request(client{}, method, path, ""))
+		asked[pattern] = true
+		for _, c := range []client{b.shop, {}} {
+			b.wantProblem(b.call(c, method, path, ""), http.StatusNotImplemented, reason)
+			b.wantProblem(b.call(c, method, path, `{"amount":"1"}`), http.StatusNotImplemented, reason)
+		}
 	}
+	for _, pattern := range api.PutOffPatterns() {
+		if !asked[pattern] {
+			t.Errorf("%s is not asked for", pattern)
+		}
+	}
+	b.want(200, b.shop, "GET", "/api/v1/merchant/wallets", "") // which is answered
 }

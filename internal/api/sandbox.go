@@ -37,7 +37,7 @@ func readCoins(raw []byte) (*decimal.Decimal, error) {
 	}
 	coin, _ := paybell.FindCurrency(paybell.LTCT)
 	as := &amounts{currency: coin}
-	coins := as.read("amount", body.Amount)
+	coins := body.Amount.read(as, "amount")
 	return &coins, as.err
 }
 

@@ -7,6 +7,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"path"
 	"strings"
@@ -25,6 +26,11 @@ type Server struct {
 	// SignatureWindow is how far the clock of who signs may be off, both ways;
 	// zero means 60 s.
 	SignatureWindow time.Duration
+	// RateLimit is how many requests per second each client may make, and each
+	// address on anonymous routes; 0 means as many as they want.
+	RateLimit int
+	// TrustedProxies are addresses whose X-Forwarded-For is believed.
+	TrustedProxies []netip.Prefix
 	// Ready says whether requests can be answered now; nil means always.
 	Ready func(context.Context) error
 	Log   *slog.Logger // nil: nothing is logged
@@ -43,52 +49,82 @@ type guard int
 
 const (
 	// anonymous routes never look at signatures: real clients send wrong ones there.
-	anonymous guard = iota
-	// signed routes take no body, and refuse one: who signs a body wants it to mean
-	// something. It also keeps notifications out, which are signed like requests.
-	signed
-	signedWithBody
+	anonymous guard = 0
+	// signed routes are for clients. Without withBody they refuse one: who signs a
+	// body wants it to mean something. It also keeps notifications out, which are
+	// signed like requests.
+	signed guard = 1
+	// account routes are for people, with an account token.
+	account guard = 2
+
+	withBody guard = 4
 )
 
 func (s *Server) routes() []route {
 	return append([]route{
-		{"POST /api/v2/merchant/invoices", signedWithBody, s.createInvoice},
+		{"POST /api/v1/merchant/invoices", signed | withBody, createInvoice[bodyV1](s)},
+		{"POST /api/v2/merchant/invoices", signed | withBody, createInvoice[bodyV2](s)},
 		{"GET /api/v{1,2}/merchant/invoices", signed, s.listInvoices},
 		{"GET /api/v{1,2}/merchant/invoices/{id}", signed, s.getInvoice},
+		{"GET /api/v{1,2}/merchant/invoices/{id}/history", signed, s.getHistory},
+		{"GET /api/v{1,2}/merchant/invoices/{id}/payouts", signed, s.getPayouts},
 		{"POST /api/v{1,2}/merchant/invoices/{id}/cancel", signed, s.cancelInvoice},
 		{"POST /api/v1/merchant/invoices/{id}/accept", signed, s.acceptInvoice},
 
-		{"POST /api/v{1,2}/merchant/clients/{clientId}/webhooks", signedWithBody, s.createWebhook},
+		{"POST /api/v{1,2}/merchant/clients/{clientId}/webhooks", signed | withBody, s.createWebhook},
 		{"GET /api/v{1,2}/merchant/clients/{clientId}/webhooks", signed, s.listWebhooks},
-		{"PUT /api/v{1,2}/merchant/clients/{clientId}/webhooks/{webhookId}", signedWithBody, s.updateWebhook},
+		{"PUT /api/v{1,2}/merchant/clients/{clientId}/webhooks/{webhookId}", signed | withBody, s.updateWebhook},
 		{"DELETE /api/v{1,2}/merchant/clients/{clientId}/webhooks/{webhookId}", signed, s.deleteWebhook},
+		{"GET /api/v{1,2}/merchant/clients/access-control", signed, s.getAccess},
+		{"POST /api/v{1,2}/merchant/clients/access-control", signed | withBody, s.restrictAccess},
+		{"GET /api/v{1,2}/merchant/clients/ip", anonymous, s.callerIP},
 		{"GET /api/v{1,2}/merchant/wallets", signed, s.listWallets},
+		{"GET /api/v{1,2}/merchant/currencies", signed, s.merchantCurrencies},
+
+		{"POST /api/v1/merchant/clients", account | withBody, s.createClient},
+		{"GET /api/v1/merchant/clients", account, s.listClients},
+		{"GET /api/v1/merchant/clients/{clientId}", account, s.getClient},
+		{"PUT /api/v1/merchant/clients/{clientId}", account | withBody, s.updateClient},
+		{"DELETE /api/v1/merchant/clients/{clientId}", account, s.deleteClient},
+		{"POST /api/v1/merchant/clients/{clientId}/secret", account | withBody, s.rotateSecret},
+		{"GET /api/v1/merchant/clients/{clientId}/allowed-ips", account, s.getAllowedIPs},
+		{"PUT /api/v1/merchant/clients/{clientId}/allowed-ips", account | withBody, s.setAllowedIPs},
 
 		{"GET /api/v{1,2}/invoices/{id}/payment-currencies/{currency}", anonymous, s.openPayment},
 		{"GET /api/v{1,2}/invoices/{id}/payment-currencies/{currency}/status", anonymous, s.paymentStatus},
+		{"POST /api/v{1,2}/invoices/{id}/payments", anonymous | withBody, s.startPayment},
+		{"PUT /api/v{1,2}/invoices/{id}", anonymous | withBody, s.updateBuyer},
+		{"GET /api/v{1,2}/shared-invoices/{id}", anonymous, s.sharedInvoice},
+
 		{"GET /api/v{1,2}/currencies", anonymous, s.listCurrencies},
 		{"GET /api/v{1,2}/currencies/{id}", anonymous, s.getCurrency},
 		{"GET /api/v{1,2}/currencies/required-confirmations", anonymous, s.requiredConfirmations},
+		{"GET /api/v{1,2}/currencies/conversions", anonymous, s.conversions},
+		{"GET /api/v{1,2}/currencies/limits/{from}/{to}", anonymous, s.limits},
+		{"GET /api/v{1,2}/currencies/blockchain-nodes/{id}/latest-block-number", anonymous, s.latestBlock},
+		{"GET /api/v{1,2}/fees/blockchain/{id}", anonymous, s.blockchainFee},
 		{"GET /api/v{1,2}/rates", anonymous, s.rates},
 
-		{"POST /api/v1/sandbox/invoices/{id}/pay", signedWithBody, s.sandboxPay},
-		{"POST /api/v1/sandbox/invoices/{id}/expire", signedWithBody, s.sandboxExpire},
-		{"POST /api/v1/sandbox/mine", signedWithBody, s.sandboxMine},
-		{"POST /api/v1/sandbox/reorg", signedWithBody, s.sandboxReorg},
-		{"POST /api/v1/sandbox/transactions/{txId}/replace", signedWithBody, s.sandboxReplace},
+		{"POST /api/v1/sandbox/invoices/{id}/pay", signed | withBody, s.sandboxPay},
+		{"POST /api/v1/sandbox/invoices/{id}/expire", signed | withBody, s.sandboxExpire},
+		{"POST /api/v1/sandbox/mine", signed | withBody, s.sandboxMine},
+		{"POST /api/v1/sandbox/reorg", signed | withBody, s.sandboxReorg},
+		{"POST /api/v1/sandbox/transactions/{txId}/replace", signed | withBody, s.sandboxReplace},
 		{"POST /api/v1/sandbox/transactions/{txId}/drop", signed, s.sandboxDrop},
-
-		{"GET /healthz", anonymous, s.healthz},
-		{"GET /readyz", anonymous, s.readyz},
 	}, putOff()...)
 }
 
 // Handler answers every path, those that are not there with a problem document.
 func (s *Server) Handler() http.Handler {
-	auth := &authenticator{PublicURLs: s.PublicURLs, Window: s.SignatureWindow, Secrets: s.Desk.Secrets}
+	door := &door{
+		Server: s, limit: newLimiter(s.RateLimit),
+		auth: &authenticator{PublicURLs: s.PublicURLs, Window: s.SignatureWindow, Secrets: s.Desk.Secrets},
+	}
 	mux := http.NewServeMux()
+	mux.Handle("GET /healthz", s.serve(s.healthz))
+	mux.Handle("GET /readyz", s.serve(s.readyz))
 	for _, rt := range s.routes() {
-		h := s.serve(s.guarded(auth, rt))
+		h := s.serve(door.guarded(rt))
 		if !strings.Contains(rt.pattern, "v{1,2}") {
 			mux.Handle(rt.pattern, h)
 			continue

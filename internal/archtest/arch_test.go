@@ -35,10 +35,14 @@ var may = map[string][]string{
 	"internal/watch":   {".", "internal/store"},
 	"internal/deliver": {".", "internal/store"},
 	"internal/desk":    {".", "internal/store"},
+	"internal/prune":   {".", "internal/store"},
+	"internal/hostile": {}, // receivers that misbehave: shares nothing with the sender
+	"cmd/hostile":      {"internal/hostile"},
+	"internal/interop": {}, // foreign clients and receivers: share nothing with the product
 	"internal/api":     {".", "internal/desk"},
 	"cmd/paybell": {
 		".", "internal/api", "internal/chain/sandbox", "internal/deliver", "internal/desk", "internal/loop",
-		"internal/rates", "internal/shop", "internal/store", "internal/watch",
+		"internal/prune", "internal/rates", "internal/shop", "internal/store", "internal/watch",
 	},
 }
 

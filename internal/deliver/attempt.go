@@ -71,7 +71,7 @@ func newRequest(ctx context.Context, d paybell.Delivery, to target, at time.Time
 	h.Set("Accept-Encoding", "identity")
 	h.Set("User-Agent", "Paybell")
 	h["Paybell-Sequence"] = []string{paybell.Sequence(d.Epoch, d.Number)}
-	for _, kv := range paybell.SignedHeaders(to.secrets, to.secrets[0], d.ClientID, to.url, d.NotificationID, at, d.Body) {
+	for _, kv := range paybell.SignedHeaders(to.secrets, d.Secret(to.secrets), d.ClientID, to.url, d.NotificationID, at, d.Body) {
 		h[kv[0]] = []string{kv[1]} // as it is written in the contracts
 	}
 	return req, nil

@@ -30,7 +30,7 @@ func (d *Dispatcher) target(del paybell.Delivery) (target, error) {
 		if to.url, to.active, err = tx.ActiveURL(del.WebhookID); err != nil || !to.active {
 			return to, err
 		}
-		to.secrets, err = tx.Secrets(del.ClientID)
+		to.secrets, err = tx.Secrets(del.ClientID, time.Now())
 		to.active = len(to.secrets) > 0
 		return to, err
 	})

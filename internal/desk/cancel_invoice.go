@@ -10,16 +10,12 @@ import (
 // CancelInvoice cancels one of the client's own invoices. Twice is fine; while
 // counted money stands it is a Conflict.
 func (d *Desk) CancelInvoice(ctx context.Context, a Actor, id string) error {
-	return d.command(ctx, a, id, paybell.Cancel{})
+	return d.command(ctx, a, paybell.CancelInvoice, id, paybell.Cancel{})
 }
 
-// AcceptInvoice takes the money that stands as enough.
-func (d *Desk) AcceptInvoice(ctx context.Context, a Actor, id string) error {
-	return d.command(ctx, a, id, paybell.Accept{})
-}
-
-func (d *Desk) command(ctx context.Context, a Actor, id string, c paybell.Command) error {
-	if err := a.may(paybell.CancelInvoice); err != nil {
+// command asks something of one of the client's own invoices.
+func (d *Desk) command(ctx context.Context, a Actor, needed paybell.Permissions, id string, c paybell.Command) error {
+	if err := a.may(needed); err != nil {
 		return err
 	}
 	return store.Do(ctx, d.DB, func(tx *store.Tx) error {

@@ -1,7 +1,10 @@
 package desk
 
 import (
+	"cmp"
 	"context"
+	"net/netip"
+	"strings"
 
 	"github.com/paybell/paybell"
 	"github.com/paybell/paybell/internal/store"
@@ -9,33 +12,55 @@ import (
 
 // NewClient is what an integration client is made of.
 type NewClient struct {
-	MerchantID  string
-	Name, URL   string
+	Name        string
+	Integration string              // what it is for; may be empty
+	URL         string              // the shop's address; may be empty
+	State       paybell.ClientState // empty: active
 	Permissions paybell.Permissions
+	AllowedIPs  []netip.Prefix // none: from anywhere
+	EventNames  paybell.EventNames
 }
 
-// CreateClient makes an integration client. The secret is returned here and
-// never again.
-func (d *Desk) CreateClient(ctx context.Context, in NewClient) (c paybell.Client, secret string, err error) {
-	c = paybell.Client{
-		ID: paybell.NewClientID(), MerchantID: in.MerchantID, Name: in.Name, URL: in.URL,
-		Permissions: in.Permissions, CreatedAt: now(), Terms: paybell.DefaultTerms,
-	}
-	if c.Name == "" {
-		return c, "", paybell.InvalidField("name", "give the client a name")
-	}
-	if err := text("name", c.Name, 127); err != nil {
+// CreateClient makes an integration client of the person's merchant. The secret
+// is returned here and never again.
+func (d *Desk) CreateClient(ctx context.Context, a Actor, in NewClient) (c paybell.Client, secret string, err error) {
+	if err := a.person(); err != nil {
 		return c, "", err
 	}
-	if err := text("url", c.URL, 2000); err != nil {
+	at := now()
+	c = paybell.Client{
+		ID: paybell.NewClientID(), MerchantID: a.MerchantID, Name: in.Name, Integration: in.Integration, URL: in.URL,
+		State: cmp.Or(in.State, paybell.ClientActive), Permissions: in.Permissions, AllowedIPs: in.AllowedIPs, EventNames: in.EventNames,
+		CreatedAt: at, Terms: paybell.DefaultTerms,
+	}
+	if err := checkClient(c); err != nil {
 		return c, "", err
 	}
 	secret = paybell.NewClientSecret()
-	err = store.Do(ctx, d.DB, func(tx *store.Tx) error {
-		if _, err := tx.Merchant(in.MerchantID); err != nil {
+	return c, secret, store.Do(ctx, d.DB, func(tx *store.Tx) error {
+		if _, err := tx.MerchantForUpdate(a.MerchantID); err != nil {
 			return err
+		}
+		all, err := tx.Clients(a.MerchantID)
+		if err != nil {
+			return err
+		}
+		if len(all) >= paybell.MaxClientsPerMerchant {
+			return paybell.Errorf(paybell.Conflict, "this merchant has %d integrations, which is the most; delete one first", len(all))
 		}
 		return tx.CreateClient(c, secret)
 	})
-	return c, secret, err
+}
+
+func checkClient(c paybell.Client) error {
+	if strings.TrimSpace(c.Name) == "" {
+		return paybell.InvalidField("name", "give the client a name")
+	}
+	if err := text("name", c.Name, 127); err != nil {
+		return err
+	}
+	if err := text("integration", c.Integration, 127); err != nil {
+		return err
+	}
+	return checkLink("storeUrl", c.URL)
 }

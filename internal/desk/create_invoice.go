@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/mail"
 	"net/url"
 	"slices"
 	"strings"
@@ -21,6 +20,7 @@ type NewInvoice struct {
 	Bill            paybell.Bill // Currency as an id or a symbol
 	Webhooks        []NewWebhook // ring for this invoice only
 	PaymentCurrency string       // opens a payment at once; empty: the buyer chooses
+	UniquePO        bool         // refuse a purchase order number that the merchant has used
 }
 
 // Bounds on what a merchant writes.
@@ -33,23 +33,49 @@ const (
 // CreateInvoice makes an invoice and, if a coin is named, its first payment, in
 // one transaction.
 func (d *Desk) CreateInvoice(ctx context.Context, a Actor, in NewInvoice) (paybell.Invoice, error) {
-	if err := a.may(paybell.CreateInvoice); err != nil {
-		return paybell.Invoice{}, err
-	}
-	if err := checkBill(&in.Bill); err != nil {
-		return paybell.Invoice{}, err
-	}
-	hooks, err := d.invoiceWebhooks(a, in.Webhooks)
+	create, err := d.newInvoice(ctx, a, in)
 	if err != nil {
 		return paybell.Invoice{}, err
 	}
+	return store.Update(ctx, d.DB, create)
+}
+
+// CreateInvoiceOnce is CreateInvoice for a request that may be sent again: there
+// is one invoice, and everybody gets the answer of the first.
+func (d *Desk) CreateInvoiceOnce(ctx context.Context, a Actor, in NewInvoice, o Once[paybell.Invoice]) (answer []byte, err error) {
+	if err := a.may(paybell.CreateInvoice); err != nil {
+		return nil, err
+	}
+	return once(ctx, d, a, o, func() (func(*store.Tx) (paybell.Invoice, error), error) { return d.newInvoice(ctx, a, in) })
+}
+
+// newInvoice checks what is asked for and returns what makes it.
+func (d *Desk) newInvoice(ctx context.Context, a Actor, in NewInvoice) (func(*store.Tx) (paybell.Invoice, error), error) {
+	if err := a.may(paybell.CreateInvoice); err != nil {
+		return nil, err
+	}
+	if err := checkBill(&in.Bill); err != nil {
+		return nil, err
+	}
+	hooks, err := d.invoiceWebhooks(a, in.Webhooks)
+	if err != nil {
+		return nil, err
+	}
 	var offer *offer
 	if in.PaymentCurrency != "" {
+		if _, err := payable(in.PaymentCurrency); err != nil {
+			return nil, inField("payment.paymentCurrency", err)
+		}
 		if offer, err = d.offer(ctx, in.Bill, in.PaymentCurrency); err != nil {
-			return paybell.Invoice{}, err
+			return nil, err
 		}
 	}
-	return store.Update(ctx, d.DB, func(tx *store.Tx) (paybell.Invoice, error) {
+	return func(tx *store.Tx) (paybell.Invoice, error) {
+		if in.UniquePO {
+			if err := freePONumber(tx, a.MerchantID, in.Bill.PONumber); err != nil {
+				return paybell.Invoice{}, err
+			}
+		}
 		at := now()
 		created := paybell.Create(paybell.Invoice{
 			ID: paybell.NewUUID(at), MerchantID: a.MerchantID, ClientID: a.ClientID, Bill: in.Bill,
@@ -67,7 +93,19 @@ func (d *Desk) CreateInvoice(ctx context.Context, a Actor, in NewInvoice) (paybe
 			return created.Invoice, err
 		}
 		return d.openPayment(tx, created.Invoice, offer)
-	})
+	}, nil
+}
+
+// freePONumber refuses a purchase order number that the merchant has used.
+func freePONumber(tx *store.Tx, merchantID, number string) error {
+	if number == "" {
+		return nil
+	}
+	taken, err := tx.PONumberTaken(merchantID, number)
+	if err == nil && taken {
+		err = paybell.InvalidField("poNumber", "%q is on another invoice of yours; it must be unique, or left out", number)
+	}
+	return err
 }
 
 // invoiceWebhooks checks the webhooks given with an invoice. The same URL twice
@@ -121,9 +159,15 @@ func checkBill(b *paybell.Bill) error {
 		return err
 	}
 	if b.RefundEmail != "" {
-		if _, err := mail.ParseAddress(b.RefundEmail); err != nil || len(b.RefundEmail) > 254 {
-			return paybell.InvalidField("payment.refundEmail", "is not an e-mail address")
+		if err := checkEmail("payment.refundEmail", b.RefundEmail); err != nil {
+			return err
 		}
+	}
+	if err := checkEmails(b.EmailDelivery); err != nil {
+		return err
+	}
+	if _, ok := paybell.ParseUUID(b.AffiliateID); b.AffiliateID != "" && !ok {
+		return paybell.InvalidField("affiliateId", "is not a UUID")
 	}
 	if err := checkLink("successUrl", b.SuccessURL); err != nil {
 		return err
@@ -135,6 +179,27 @@ func checkBill(b *paybell.Bill) error {
 		return err
 	}
 	return checkParty("shipping", b.Shipping)
+}
+
+// checkEmails checks lists of addresses, separated by semicolons.
+func checkEmails(d *paybell.EmailDelivery) error {
+	if d == nil {
+		return nil
+	}
+	for _, part := range [][2]string{{"emailDelivery.to", d.To}, {"emailDelivery.cc", d.Cc}, {"emailDelivery.bcc", d.Bcc}} {
+		field, list := part[0], part[1]
+		if err := text(field, list, 500); err != nil {
+			return err
+		}
+		for email := range strings.SplitSeq(list, ";") {
+			if email = strings.TrimSpace(email); email != "" {
+				if err := checkEmail(field, email); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
 }
 
 func checkLink(field, link string) error {
@@ -234,7 +299,7 @@ func checkParty(field string, p *paybell.Party) error {
 		return nil
 	}
 	for _, part := range [][2]string{
-		{"method", p.Method}, {"companyName", p.CompanyName}, {"name.firstName", p.Name.First}, {"name.lastName", p.Name.Last},
+		{"companyName", p.CompanyName}, {"name.firstName", p.Name.First}, {"name.lastName", p.Name.Last},
 		{"emailAddress", p.Email}, {"phoneNumber", p.Phone}, {"address.address1", p.Address.Address1},
 		{"address.address2", p.Address.Address2}, {"address.address3", p.Address.Address3}, {"address.city", p.Address.City},
 		{"address.provinceOrState", p.Address.ProvinceOrState}, {"address.suburbOrDistrict", p.Address.SuburbOrDistrict},
@@ -243,6 +308,9 @@ func checkParty(field string, p *paybell.Party) error {
 		if err := text(field+"."+part[0], part[1], 254); err != nil {
 			return err
 		}
+	}
+	if err := text(field+".method", p.Method, 127); err != nil {
+		return err
 	}
 	if strings.Trim(p.Phone, ".()+-0123456789 ") != "" {
 		return paybell.InvalidField(field+".phoneNumber", "may hold digits, spaces and . ( ) + - only")

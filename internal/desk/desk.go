@@ -5,6 +5,7 @@ package desk
 import (
 	"context"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -27,8 +28,9 @@ type Desk struct {
 
 // Quote knows rates.
 type Quote interface {
-	// Rate is how many units of to one unit of from buys now.
-	Rate(ctx context.Context, from, to paybell.Currency) (decimal.Decimal, error)
+	// Rate is how many units of to one unit of from bought at a moment that is not
+	// in the future; the zero time is now. No known rate is Unavailable.
+	Rate(ctx context.Context, from, to paybell.Currency, at time.Time) (decimal.Decimal, error)
 }
 
 // Derive makes the receiving address at an index of a merchant's wallet. The
@@ -42,22 +44,7 @@ type Sandbox interface {
 	Replace(ctx context.Context, merchantID, txID string, toInvoice bool) (newTxID string, err error)
 	Drop(ctx context.Context, merchantID, txID string) error
 	Reorg(ctx context.Context, merchantID string, depth int) error
-}
-
-// Actor is who asks: a client that has proved itself.
-type Actor struct {
-	ClientID    string
-	MerchantID  string
-	Permissions paybell.Permissions
-	Terms       paybell.Terms // of the invoices it makes
-}
-
-// may checks one permission.
-func (a Actor) may(p paybell.Permissions) error {
-	if a.Permissions&p == p {
-		return nil
-	}
-	return paybell.Errorf(paybell.Forbidden, "this integration lacks the permission %v; grant it to the integration first", p.Names())
+	Height(ctx context.Context) (int64, error) // of the longest ledger
 }
 
 // now is the present at the precision that the store keeps.
@@ -65,6 +52,9 @@ func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 
 // text checks one line or paragraph of merchant's text.
 func text(field, s string, most int) error {
+	if strings.Contains(s, "\x00") {
+		return paybell.InvalidField(field, "holds a zero byte")
+	}
 	if n := len([]rune(s)); n > most {
 		return paybell.InvalidField(field, "has %d characters, at most %d are possible", n, most)
 	}

@@ -15,8 +15,14 @@ func (d *Desk) ListInvoices(ctx context.Context, a Actor, f InvoiceFilter) ([]pa
 	if err := a.may(paybell.ListInvoices); err != nil {
 		return nil, err
 	}
-	if f.Limit < 1 || f.Limit > 100 {
-		return nil, paybell.InvalidField("limit", "must be 1 to 100")
+	if f.Limit < 1 || f.Limit > store.MaxPage {
+		return nil, paybell.InvalidField("limit", "must be 1 to %d", store.MaxPage)
+	}
+	if len(f.Words) > store.MaxWords {
+		return nil, paybell.InvalidField("q", "has %d words, at most %d are possible", len(f.Words), store.MaxWords)
+	}
+	if f.PayoutWalletID != "" {
+		return nil, nil // buyers pay into the merchant's own: no wallet of ours was ever paid out to
 	}
 	f.MerchantID = a.MerchantID
 	return store.View(ctx, d.DB, func(tx *store.Tx) ([]paybell.Invoice, error) { return tx.Invoices(f) })

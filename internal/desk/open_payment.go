@@ -3,6 +3,7 @@ package desk
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/shopspring/decimal"
 
@@ -77,11 +78,7 @@ func (d *Desk) Payment(ctx context.Context, invoiceID, coin string) (paybell.Inv
 
 // publicInvoice is what a buyer who has the invoice's id may see.
 func (d *Desk) publicInvoice(ctx context.Context, id string) (paybell.Invoice, error) {
-	uuid, ok := paybell.ParseUUID(id)
-	if !ok {
-		return paybell.Invoice{}, paybell.Errorf(paybell.NotFound, "%.60q is not an invoice id", id)
-	}
-	return store.View(ctx, d.DB, func(tx *store.Tx) (paybell.Invoice, error) { return tx.Invoice(uuid) })
+	return store.View(ctx, d.DB, func(tx *store.Tx) (paybell.Invoice, error) { return shared(tx, id) })
 }
 
 // current is the payment in coin c that a buyer should pay to, if there is one.
@@ -94,17 +91,6 @@ func current(inv *paybell.Invoice, c paybell.Currency) (paybell.Payment, bool) {
 	return paybell.Payment{}, false
 }
 
-func payable(ref string) (paybell.Currency, error) {
-	c, ok := paybell.FindCurrency(ref)
-	if !ok {
-		return c, paybell.Errorf(paybell.NotFound, "%.60q is not a currency known here; see GET /api/v1/currencies", ref)
-	}
-	if !c.Payable() {
-		return c, paybell.Errorf(paybell.Invalid, "%s cannot be paid with here; the merchant has no wallet for it", c.Symbol)
-	}
-	return c, nil
-}
-
 // offer asks for a rate, outside of any transaction.
 func (d *Desk) offer(ctx context.Context, bill paybell.Bill, ref string) (*offer, error) {
 	coin, err := payable(ref)
@@ -115,7 +101,7 @@ func (d *Desk) offer(ctx context.Context, bill paybell.Bill, ref string) (*offer
 	if !ok {
 		return nil, paybell.Errorf(paybell.Internal, "the invoice's currency is gone")
 	}
-	rate, err := d.Quote.Rate(ctx, from, coin)
+	rate, err := d.Quote.Rate(ctx, from, coin, time.Time{})
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,7 @@ import (
 // a merchant. With neither, for the only merchant there is.
 func (d *Desk) Operator(ctx context.Context, merchantID, invoiceID string) (Actor, error) {
 	return store.View(ctx, d.DB, func(tx *store.Tx) (a Actor, err error) {
-		a.Permissions = paybell.AllPermissions
+		a = Owner("")
 		if invoiceID != "" {
 			uuid, _ := paybell.ParseUUID(invoiceID)
 			inv, err := tx.Invoice(uuid)

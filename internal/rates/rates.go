@@ -4,6 +4,7 @@ package rates
 
 import (
 	"context"
+	"time"
 
 	"github.com/shopspring/decimal"
 
@@ -16,16 +17,22 @@ type Fixed map[string]decimal.Decimal
 
 // Default are made-up rates for trying things out with the test coin.
 var Default = Fixed{
-	"5057":       decimal.RequireFromString("1"),
-	"5195":       decimal.RequireFromString("1.10"),
-	"1":          decimal.RequireFromString("100000"),
-	"2":          decimal.RequireFromString("80"),
-	"4":          decimal.RequireFromString("4000"),
-	paybell.LTCT: decimal.RequireFromString("80"),
+	"5057":                                 decimal.RequireFromString("1"),
+	"5195":                                 decimal.RequireFromString("1.10"),
+	"1":                                    decimal.RequireFromString("100000"),
+	"2":                                    decimal.RequireFromString("80"),
+	"4":                                    decimal.RequireFromString("4000"),
+	"9":                                    decimal.RequireFromString("0.25"),
+	"35":                                   decimal.RequireFromString("600"),
+	paybell.LTCT:                           decimal.RequireFromString("80"),
+	"9:TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t": decimal.RequireFromString("1"),
+	"4:0xdac17f958d2ee523a2206206994597c13d831ec7":  decimal.RequireFromString("1"),
+	"35:0x55d398326f99059ff775485246999027b3197955": decimal.RequireFromString("1"),
 }
 
-// Rate is how many units of to one unit of from buys, with 18 digits.
-func (f Fixed) Rate(_ context.Context, from, to paybell.Currency) (decimal.Decimal, error) {
+// Rate is how many units of to one unit of from buys, with 18 digits. It has
+// been so at all times.
+func (f Fixed) Rate(_ context.Context, from, to paybell.Currency, _ time.Time) (decimal.Decimal, error) {
 	if from.ID == to.ID {
 		return decimal.NewFromInt(1), nil
 	}

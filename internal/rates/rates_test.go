@@ -2,6 +2,7 @@ package rates
 
 import (
 	"testing"
+	"time"
 
 	"github.com/paybell/paybell"
 )
@@ -12,7 +13,7 @@ func TestRate(t *testing.T) {
 	} {
 		from, _ := paybell.FindCurrency(c.from)
 		to, _ := paybell.FindCurrency(c.to)
-		if got, err := Default.Rate(t.Context(), from, to); err != nil || got.String() != c.want {
+		if got, err := Default.Rate(t.Context(), from, to, time.Time{}); err != nil || got.String() != c.want {
 			t.Errorf("%s to %s: %v, %v; want %s", c.from, c.to, got, err, c.want)
 		}
 	}
@@ -21,7 +22,7 @@ func TestRate(t *testing.T) {
 			t.Errorf("there is no rate for %s", c.Symbol)
 		}
 	}
-	if _, err := Default.Rate(t.Context(), paybell.Currency{ID: "x", Symbol: "X"}, paybell.Currency{ID: "5057"}); paybell.CodeOf(err) != paybell.Unavailable {
+	if _, err := Default.Rate(t.Context(), paybell.Currency{ID: "x", Symbol: "X"}, paybell.Currency{ID: "5057"}, time.Time{}); paybell.CodeOf(err) != paybell.Unavailable {
 		t.Errorf("a rate that is not there: %v", err)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/pressly/goose/v3"
@@ -45,7 +47,8 @@ func migrate(ctx context.Context, conn *sql.DB, d dialect, path string, allowed 
 	if err != nil {
 		return err
 	}
-	provider, err := goose.NewProvider(d.goose, conn, dir, goose.WithLogger(goose.NopLogger()))
+	provider, err := goose.NewProvider(d.goose, conn, dir, goose.WithLogger(goose.NopLogger()),
+		goose.WithGoMigrations(goose.NewGoMigration(3, &goose.GoFunc{RunTx: fillFilters}, nil)))
 	if err != nil {
 		return err
 	}
@@ -62,7 +65,7 @@ func migrate(ctx context.Context, conn *sql.DB, d dialect, path string, allowed 
 	}
 	if have > 0 && path != "" {
 		copied := fmt.Sprintf("%s.schema%d", path, have)
-		if _, err := conn.ExecContext(ctx, "VACUUM INTO $1", copied); err != nil {
+		if err := copySQLite(ctx, conn, copied); err != nil {
 			return fmt.Errorf("copy the data to %s before changing its schema: %w", copied, err)
 		}
 	}
@@ -70,4 +73,29 @@ func migrate(ctx context.Context, conn *sql.DB, d dialect, path string, allowed 
 		return fmt.Errorf("change the schema: %w", err)
 	}
 	return nil
+}
+
+// copySQLite writes a copy of the database that only its owner can read. A crash
+// leaves none or a whole one (and a .part beside it, which the next copy
+// replaces); a copy of the same name that was there is replaced.
+func copySQLite(ctx context.Context, conn *sql.DB, path string) error {
+	part := path + ".part"
+	if err := os.Remove(part); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(part, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600) // VACUUM INTO keeps the mode of an empty file
+	if err != nil {
+		return err
+	}
+	defer f.Close() // synced below
+	if _, err := conn.ExecContext(ctx, "VACUUM INTO $1", part); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := os.Rename(part, path); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
 }

@@ -3,6 +3,9 @@ package store
 import (
 	"encoding/json"
 	"fmt"
+	"math"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/paybell/paybell"
@@ -57,30 +60,163 @@ func scanTransfer(s scanner) (t paybell.Transfer, err error) {
 	return t, err
 }
 
+// InvoiceForUpdate reads an invoice that this transaction is about to change
+// beside its states: others that want the same wait.
+func (tx *Tx) InvoiceForUpdate(id string) (paybell.Invoice, error) {
+	if err := tx.lock("SELECT id FROM invoices WHERE id = $1", id); err != nil {
+		return paybell.Invoice{}, err
+	}
+	return tx.Invoice(id)
+}
+
+// SaveBill writes what an invoice says. Notifications made from now on have it;
+// it is no change of the invoice's state and not told by itself.
+func (tx *Tx) SaveBill(inv paybell.Invoice) error {
+	bill, err := json.Marshal(inv.Bill)
+	if err != nil {
+		return fmt.Errorf("encode the bill: %w", err)
+	}
+	_, err = tx.exec("UPDATE invoices SET bill = $2, po_number = $3, integration = $4, searched = $5 WHERE id = $1",
+		inv.ID, string(bill), poNumber(&inv), inv.Bill.Integration(), searched(&inv))
+	return err
+}
+
+// searched is the text by which an invoice is found.
+func searched(inv *paybell.Invoice) string { return inv.ID + " " + inv.Bill.Searched() }
+
+// poNumber is an invoice's purchase order number as a column has it: PostgreSQL
+// knows no zero bytes.
+func poNumber(inv *paybell.Invoice) string { return strings.ReplaceAll(inv.Bill.PONumber, "\x00", " ") }
+
+// PONumberTaken reports whether an invoice of the merchant has this purchase
+// order number. Of several transactions that ask for one merchant, one waits for
+// the other.
+func (tx *Tx) PONumberTaken(merchantID, number string) (bool, error) {
+	if err := tx.lock("SELECT id FROM merchants WHERE id = $1", merchantID); err != nil {
+		return false, err
+	}
+	_, taken, err := one(tx, scanText, "SELECT id FROM invoices WHERE merchant_id = $1 AND po_number = $2 AND po_number <> '' LIMIT 1", merchantID, number)
+	return taken, err
+}
+
+// History lists what was told of an invoice, oldest first, after a version.
+func (tx *Tx) History(invoiceID string, after, limit int) ([]paybell.Notification, error) {
+	return list(tx, func(s scanner) (n paybell.Notification, err error) {
+		return n, s.Scan(&n.ID, &n.ClientID, &n.InvoiceID, &n.Version, &n.Event, when{&n.At})
+	}, `SELECT id, client_id, invoice_id, version, event, created_at FROM notifications
+		WHERE invoice_id = $1 AND version > $2 ORDER BY version LIMIT $3`, invoiceID, after, limit)
+}
+
+// MaxPage is how many invoices a page of a list has at most.
+const MaxPage = 100
+
+// MaxWords is how many words a search has at most.
+const MaxWords = 4
+
 // InvoiceFilter says which of a merchant's invoices to list.
 type InvoiceFilter struct {
-	MerchantID string
-	State      paybell.State // empty: any
-	ClientID   string        // empty: any
+	MerchantID  string
+	State       paybell.State // empty: any
+	ClientID    string        // empty: any
+	Integration string        // the client's id, or what the metadata say; empty: any
+	From, To    time.Time     // when it was created, both included; zero: any
+	// PayoutWalletID asks for invoices that were paid out to a wallet: the desk
+	// knows that there are none.
+	PayoutWalletID string
+	Words          []string // all of them are in it, in any case; at most MaxWords
 	// Before is the last invoice of the page before; its moment and id. Zero:
 	// from the newest.
 	BeforeAt time.Time
 	BeforeID string
-	Limit    int // 1..100
+	Limit    int // 1..MaxPage
 }
 
-// Invoices lists a merchant's invoices, newest first, without their payments.
+// Invoices lists a merchant's invoices, newest first, with their payments and
+// transfers.
 func (tx *Tx) Invoices(f InvoiceFilter) ([]paybell.Invoice, error) {
-	before := micros(f.BeforeAt)
+	before, to := micros(f.BeforeAt), micros(f.To)
 	if before == 0 {
-		before = 1<<63 - 1
+		before = math.MaxInt64
 	}
-	return list(tx, scanInvoice, "SELECT "+invoiceColumns+` FROM invoices
-		WHERE merchant_id = $1 AND (created_at, id) < ($2, $3)
-		AND ($4 = '' OR state = $4) AND ($5 = '' OR client_id = $5)
-		ORDER BY created_at DESC, id DESC LIMIT $6`,
-		f.MerchantID, before, f.BeforeID, string(f.State), f.ClientID, f.Limit)
+	if to == 0 {
+		to = math.MaxInt64
+	}
+	var words [MaxWords]string
+	for i, word := range f.Words {
+		words[i] = "%" + strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(strings.ToLower(word)) + "%"
+	}
+	page, err := list(tx, scanInvoice, "SELECT "+invoiceColumns+` FROM invoices
+		WHERE merchant_id = $1 AND (created_at, id) < ($2, $3) AND created_at >= $4 AND created_at <= $5
+		AND ($6 = '' OR state = $6) AND ($7 = '' OR client_id = $7) AND ($8 = '' OR integration = $8 OR client_id = $8)
+		AND ($9 = '' OR searched LIKE $9 ESCAPE '\') AND ($10 = '' OR searched LIKE $10 ESCAPE '\')
+		AND ($11 = '' OR searched LIKE $11 ESCAPE '\') AND ($12 = '' OR searched LIKE $12 ESCAPE '\')
+		ORDER BY created_at DESC, id DESC LIMIT $13`,
+		f.MerchantID, before, f.BeforeID, micros(f.From), to, string(f.State), f.ClientID, f.Integration,
+		words[0], words[1], words[2], words[3], f.Limit)
+	if err != nil {
+		return nil, err
+	}
+	return page, tx.addPayments(page)
 }
+
+// addPayments reads the payments and transfers of a page of invoices, all at
+// once.
+func (tx *Tx) addPayments(page []paybell.Invoice) error {
+	ids := make([]any, MaxPage) // of one length always: one statement
+	byID := map[string]*paybell.Invoice{}
+	for i := range ids {
+		ids[i] = ""
+		if i < len(page) {
+			ids[i], byID[page[i].ID] = page[i].ID, &page[i]
+		}
+	}
+	if len(page) == 0 {
+		return nil
+	}
+	payments, err := list(tx, scanOfInvoice(scanPayment), "SELECT "+paymentColumns+", invoice_id FROM payments WHERE invoice_id IN ("+pageOfIDs+") ORDER BY opened_at, id", ids...)
+	if err != nil || len(payments) == 0 {
+		return err
+	}
+	for _, p := range payments {
+		byID[p.invoiceID].Payments = append(byID[p.invoiceID].Payments, p.value)
+	}
+	transfers, err := list(tx, scanOfInvoice(scanTransfer), "SELECT "+transferColumns+", invoice_id FROM transfers WHERE invoice_id IN ("+pageOfIDs+") ORDER BY network, txid, position, asset", ids...)
+	for _, t := range transfers {
+		byID[t.invoiceID].Transfers = append(byID[t.invoiceID].Transfers, t.value)
+	}
+	return err
+}
+
+// pageOfIDs is the parameters for a page of ids: $1, $2, ...
+var pageOfIDs = func() string {
+	names := make([]string, MaxPage)
+	for i := range names {
+		names[i] = "$" + strconv.Itoa(i+1)
+	}
+	return strings.Join(names, ", ")
+}()
+
+// ofInvoice is a part of an invoice that was read with the parts of others.
+type ofInvoice[T any] struct {
+	invoiceID string
+	value     T
+}
+
+// scanOfInvoice reads a row whose last column is the invoice's id.
+func scanOfInvoice[T any](scan func(scanner) (T, error)) func(scanner) (ofInvoice[T], error) {
+	return func(s scanner) (row ofInvoice[T], err error) {
+		row.value, err = scan(withID{s, &row.invoiceID})
+		return row, err
+	}
+}
+
+// withID is a row that has one more column than its reader knows.
+type withID struct {
+	scanner
+	id *string
+}
+
+func (w withID) Scan(dest ...any) error { return w.scanner.Scan(append(dest, w.id)...) }
 
 // Apply writes changes of one invoice, made by one call of Next or Create: the
 // invoice as it now is (guarded by its version), a notification of each change,
@@ -100,7 +236,7 @@ func (tx *Tx) Apply(changes ...paybell.Change) error {
 			return err
 		}
 	}
-	merchant, err := tx.Merchant(inv.MerchantID)
+	merchant, names, told, err := tx.voice(inv.ClientID)
 	if err != nil {
 		return err
 	}
@@ -110,15 +246,39 @@ func (tx *Tx) Apply(changes ...paybell.Change) error {
 		return err
 	}
 	for _, c := range changes {
-		n := c.Tell(merchant)
+		if c.Event.Payment() {
+			if names, err = tx.paymentNames(inv, c.Event, names); err != nil {
+				return err
+			}
+		}
+		n := c.Tell(merchant, names)
 		if err := tx.insertNotification(n); err != nil {
 			return err
+		}
+		if !told {
+			continue
 		}
 		if err := tx.deliver(n); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// paymentNames adds to a client's style how the payment event is to be named: as
+// its webhooks have subscribed to it. If they do not agree, as documented: one
+// notification has the same bytes for all.
+func (tx *Tx) paymentNames(inv paybell.Invoice, e paybell.Event, names paybell.EventNames) (paybell.EventNames, error) {
+	sets, err := list(tx, scanInt, `SELECT events FROM webhooks
+		WHERE client_id = $1 AND invoice_id IN ('', $2) AND state <> 'deleted' AND events & $3 <> 0`, inv.ClientID, inv.ID, int64(e))
+	long := paybell.LongPaymentNames
+	for _, set := range sets {
+		long &= paybell.Event(set).PaymentNames()
+	}
+	if len(sets) == 0 {
+		long = 0
+	}
+	return names&^paybell.LongPaymentNames | long, err
 }
 
 func (tx *Tx) saveInvoice(inv paybell.Invoice, was int) error {
@@ -128,12 +288,12 @@ func (tx *Tx) saveInvoice(inv paybell.Invoice, was int) error {
 		if err != nil {
 			return fmt.Errorf("encode the bill: %w", err)
 		}
-		_, err = tx.exec("INSERT INTO invoices ("+invoiceColumns+`, due_at, due_network)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`,
+		_, err = tx.exec("INSERT INTO invoices ("+invoiceColumns+`, due_at, due_network, po_number, integration, searched)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)`,
 			inv.ID, inv.MerchantID, inv.ClientID, inv.Version, string(inv.State), int64(inv.Flags), string(bill),
 			micros(inv.CreatedAt), micros(inv.ExpiresAt), micros(inv.PaidAt), micros(inv.CompletedAt),
 			micros(inv.CancelledAt), micros(inv.TimedOutAt), inv.Window.Microseconds(), inv.Tolerance, flag(inv.AcceptLate), flag(inv.Test),
-			micros(dueAt), dueNetwork)
+			micros(dueAt), dueNetwork, poNumber(&inv), inv.Bill.Integration(), searched(&inv))
 		return err
 	}
 	n, err := tx.exec(`UPDATE invoices SET version = $3, state = $4, flags = $5, paid_at = $6, completed_at = $7,

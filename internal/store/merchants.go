@@ -1,8 +1,6 @@
 package store
 
 import (
-	"time"
-
 	"github.com/paybell/paybell"
 )
 
@@ -22,65 +20,36 @@ func (tx *Tx) Merchant(id string) (paybell.Merchant, error) {
 	return m, err
 }
 
+// MerchantForUpdate is Merchant for who is about to add something that a merchant
+// has only so many of: others who do so wait.
+func (tx *Tx) MerchantForUpdate(id string) (paybell.Merchant, error) {
+	if err := tx.lock("SELECT id FROM merchants WHERE id = $1", id); err != nil {
+		return paybell.Merchant{}, err
+	}
+	return tx.Merchant(id)
+}
+
 // Merchants lists the first merchants, oldest first.
 func (tx *Tx) Merchants(limit int) ([]paybell.Merchant, error) {
 	return list(tx, scanMerchant, "SELECT id, name, email, created_at FROM merchants ORDER BY created_at, id LIMIT $1", limit)
 }
 
+// voice is how a client's notifications are told: in whose name, with which
+// names of events, and whether anybody is told, which ends with the client.
+func (tx *Tx) voice(clientID string) (m paybell.Merchant, names paybell.EventNames, told bool, err error) {
+	var state paybell.ClientState
+	m, found, err := one(tx, func(s scanner) (m paybell.Merchant, err error) {
+		err = s.Scan(&m.ID, &m.Name, &m.Email, when{&m.CreatedAt}, &names, &state)
+		return m, err
+	}, "SELECT m.id, m.name, m.email, m.created_at, c.event_names, c.state FROM clients c JOIN merchants m ON m.id = c.merchant_id WHERE c.id = $1", clientID)
+	if err == nil && !found {
+		err = errNoClient(clientID)
+	}
+	return m, names, state != paybell.ClientDeleted, err
+}
+
 func scanMerchant(s scanner) (m paybell.Merchant, err error) {
 	return m, s.Scan(&m.ID, &m.Name, &m.Email, when{&m.CreatedAt})
-}
-
-// CreateClient writes a new integration client and its secret, sealed.
-func (tx *Tx) CreateClient(c paybell.Client, secret string) error {
-	_, err := tx.exec(`INSERT INTO clients (id, merchant_id, name, url, permissions, disabled, created_at, pay_window, lifetime, tolerance, accept_late)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
-		c.ID, c.MerchantID, c.Name, c.URL, int64(c.Permissions), flag(c.Disabled), micros(c.CreatedAt),
-		c.Terms.Window.Microseconds(), c.Terms.Lifetime.Microseconds(), c.Terms.Tolerance, flag(c.Terms.AcceptLate))
-	if err != nil {
-		return err
-	}
-	_, err = tx.exec("INSERT INTO secrets (client_id, created_at, sealed) VALUES ($1, $2, $3)",
-		c.ID, micros(c.CreatedAt), tx.db.keys.Seal([]byte(secret), secretContext(c.ID)))
-	return err
-}
-
-// secretContext binds a sealed secret to its client: moved to another row, it
-// does not open.
-func secretContext(clientID string) string { return "client-secret/" + clientID }
-
-// Client reads one client, or NotFound.
-func (tx *Tx) Client(id string) (paybell.Client, error) {
-	c, found, err := one(tx, func(s scanner) (c paybell.Client, err error) {
-		var window, lifetime int64
-		err = s.Scan(&c.ID, &c.MerchantID, &c.Name, &c.URL, &c.Permissions, &c.Disabled, when{&c.CreatedAt},
-			&window, &lifetime, &c.Terms.Tolerance, &c.Terms.AcceptLate)
-		c.Terms.Window, c.Terms.Lifetime = time.Duration(window)*time.Microsecond, time.Duration(lifetime)*time.Microsecond
-		return c, err
-	}, `SELECT id, merchant_id, name, url, permissions, disabled, created_at, pay_window, lifetime, tolerance, accept_late
-		FROM clients WHERE id = $1`, id)
-	if err == nil && !found {
-		err = paybell.Errorf(paybell.NotFound, "there is no client %s", id)
-	}
-	return c, err
-}
-
-// Secrets opens a client's secrets, the current one first. They live as long as
-// the caller keeps them: never log them.
-func (tx *Tx) Secrets(clientID string) ([]string, error) {
-	sealed, err := list(tx, scanText, "SELECT sealed FROM secrets WHERE client_id = $1 ORDER BY created_at DESC", clientID)
-	if err != nil {
-		return nil, err
-	}
-	secrets := make([]string, len(sealed))
-	for i, s := range sealed {
-		plain, err := tx.db.keys.Open(s, secretContext(clientID))
-		if err != nil {
-			return nil, err
-		}
-		secrets[i] = string(plain)
-	}
-	return secrets, nil
 }
 
 // NextAddressIndex takes the next index of a merchant's wallet. An index is

@@ -196,7 +196,7 @@ func newClient(t testing.TB, db *store.DB, name, secret string) paybell.Client {
 	t.Helper()
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	m := paybell.Merchant{ID: paybell.NewUUID(at), Name: "merchant of " + name, CreatedAt: at}
-	c := paybell.Client{ID: paybell.NewClientID(), MerchantID: m.ID, Name: name, CreatedAt: at}
+	c := paybell.Client{ID: paybell.NewClientID(), MerchantID: m.ID, Name: name, State: paybell.ClientActive, CreatedAt: at}
 	if err := store.Do(context.Background(), db, func(tx *store.Tx) error {
 		if err := tx.CreateMerchant(m); err != nil {
 			return err
@@ -209,7 +209,7 @@ func newClient(t testing.TB, db *store.DB, name, secret string) paybell.Client {
 }
 
 func secrets(db *store.DB, clientID string) ([]string, error) {
-	return store.View(context.Background(), db, func(tx *store.Tx) ([]string, error) { return tx.Secrets(clientID) })
+	return store.View(context.Background(), db, func(tx *store.Tx) ([]string, error) { return tx.Secrets(clientID, time.Now()) })
 }
 
 // Whoever has the database and not the key has no secret, in no spelling.
@@ -298,6 +298,32 @@ func TestOldSchemaIsRefused(t *testing.T) {
 		mustClose(t, mustOpen(t, p, opt))
 		opt.Migrate = false
 		mustClose(t, mustOpen(t, p, opt))
+	}
+}
+
+// What nobody asked for is told by its documented name, in the client's style:
+// somebody may pull it later.
+func TestNobodyAsked(t *testing.T) {
+	for _, p := range places(t) {
+		s := storetest.NewShop(t, opened(t, p))
+		for _, style := range []paybell.EventNames{0, paybell.CamelCase} {
+			s.Client.EventNames = style
+			c := s.NewInvoice(time.Now())
+			paid := c
+			paid.Event, paid.Invoice.Version = paybell.PaymentCreated, 2
+			if err := store.Do(context.Background(), s.DB, func(tx *store.Tx) error {
+				if err := tx.UpdateClient(s.Client); err != nil {
+					return err
+				}
+				return tx.Apply(c, paid)
+			}); err != nil {
+				t.Fatal(err)
+			}
+			bodies := texts(t, p.raw(t), "SELECT body FROM notifications WHERE invoice_id = '"+c.Invoice.ID+"' ORDER BY version")
+			if want := `"type":"` + paybell.PaymentCreated.Wire(style) + `"`; len(bodies) != 2 || !strings.Contains(bodies[1], want) {
+				t.Errorf("%s: told is %q, want %s", p.name, bodies, want)
+			}
+		}
 	}
 }
 

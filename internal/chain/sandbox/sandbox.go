@@ -123,6 +123,19 @@ func (c *Chain) Reorg(ctx context.Context, merchantID string, depth int) error {
 	return err
 }
 
+// Height is that of the merchants' longest ledger: each has its own blocks.
+func (c *Chain) Height(ctx context.Context) (height int64, err error) {
+	if err := c.catchUp(ctx, newest); err != nil {
+		return 0, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, l := range c.book.ledgers {
+		height = max(height, l.tip)
+	}
+	return height, nil
+}
+
 // do checks o, appends it and returns what it came to.
 func (c *Chain) do(ctx context.Context, merchantID string, o op) (answer, error) {
 	if err := c.catchUp(ctx, newest); err != nil {

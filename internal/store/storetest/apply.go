@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,6 +22,8 @@ var applyTests = map[string]func(*testing.T, *store.DB){
 	"Apply/StaleVersion":       testApplyStale,
 	"Apply/StaleRace":          testApplyRace,
 	"Apply/WhichWebhooks":      testApplyWhichWebhooks,
+	"Apply/PaymentNames":       testPaymentNames,
+	"Apply/EventNames":         testEventNames,
 	"Apply/GaplessNumbers":     testGaplessNumbers,
 	"Apply/GaplessAfterErrors": testGaplessAfterErrors,
 }
@@ -87,7 +90,7 @@ func testApplyTellsOnce(t *testing.T, db *store.DB) {
 			t.Fatalf("%d deliveries of %d changes", len(got), len(told))
 		}
 		for i, d := range got {
-			want := told[i].Tell(s.Merchant)
+			want := told[i].Tell(s.Merchant, s.Client.EventNames)
 			if body := bytes.ReplaceAll(want.Body, []byte(want.ID), []byte(d.NotificationID)); !bytes.Equal(d.Body, body) {
 				t.Errorf("change %d was told as\n%s\nwant\n%s", i+1, d.Body, body)
 			}
@@ -244,6 +247,147 @@ func testApplyWhichWebhooks(t *testing.T, db *store.DB) {
 			}
 		}
 	}
+}
+
+// typesOf are the types that the deliveries of a webhook say, in order.
+func (s *Shop) typesOf(t testing.TB, webhookID string) (types []string) {
+	t.Helper()
+	for _, d := range s.deliveries(t, webhookID) {
+		var body struct{ Type string }
+		if err := json.Unmarshal(d.Body, &body); err != nil {
+			t.Fatal(err)
+		}
+		types = append(types, body.Type)
+	}
+	return types
+}
+
+// happens are changes of an invoice, one for each event after the creation.
+func happens(c paybell.Change, events ...paybell.Event) []paybell.Change {
+	all := []paybell.Change{c}
+	for _, e := range events {
+		c = flagged(c.Invoice, c.At)
+		c.Event = e
+		all = append(all, c)
+	}
+	return all
+}
+
+// Payment events are told by the name by which they were subscribed to. When
+// those that want one do not agree it is the documented one, for all: they get
+// the same bytes.
+func testPaymentNames(t *testing.T, db *store.DB) {
+	s := NewShop(t, db)
+	sister := *s
+	sister.Client = s.newClient(t)
+	const long, short, both = "invoicePaymentCreated,invoicePaymentTimedOut,invoicePaid", "paymentCreated,paymentTimedOut", "paymentCreated,invoicePaymentTimedOut"
+	const neither = "invoicePaid,invoiceCreated"
+	type hook struct {
+		events  string
+		change  func(w *paybell.Webhook)
+		created string // what it is told of a payment that was created, or ""
+		timeout string
+	}
+	paused := func(w *paybell.Webhook) { w.State = paybell.WebhookPaused }
+	deleted := func(w *paybell.Webhook) { w.State = paybell.WebhookDeleted }
+	ofInvoice := func(w *paybell.Webhook) { w.InvoiceID = "this" }
+	ofAnother := func(w *paybell.Webhook) { w.InvoiceID = paybell.NewUUID(t0) }
+	ofSister := func(w *paybell.Webhook) { w.ClientID = sister.Client.ID }
+	const longCreated, longTimeout, shortCreated, shortTimeout = "InvoicePaymentCreated", "InvoicePaymentTimedOut", "PaymentCreated", "PaymentTimedOut"
+	for _, tt := range []struct {
+		name  string
+		hooks []hook
+	}{
+		{"long", []hook{{long, nil, longCreated, longTimeout}}},
+		{"documented", []hook{{short, nil, shortCreated, shortTimeout}}},
+		{"both in one", []hook{{both, nil, longCreated, longTimeout}}},
+		{"long twice", []hook{{long, nil, longCreated, longTimeout}, {both, nil, longCreated, longTimeout}}},
+		{"one of each", []hook{{long, nil, shortCreated, shortTimeout}, {short, nil, shortCreated, shortTimeout}}},
+		{"the other way round", []hook{{short, nil, shortCreated, shortTimeout}, {long, nil, shortCreated, shortTimeout}}},
+		{"each for its event", []hook{{"paymentCreated", nil, shortCreated, ""}, {"invoicePaymentTimedOut", nil, "", longTimeout}}},
+		{"each for its event, swapped", []hook{{"invoicePaymentCreated", nil, longCreated, ""}, {"paymentTimedOut", nil, "", shortTimeout}}},
+		{"beside one that wants neither", []hook{{long, nil, longCreated, longTimeout}, {neither, nil, "", ""}}},
+		{"beside a paused one", []hook{{long, nil, shortCreated, shortTimeout}, {short, paused, shortCreated, shortTimeout}}},
+		{"beside a deleted one", []hook{{long, nil, longCreated, longTimeout}, {short, deleted, "", ""}}},
+		{"beside a long deleted one", []hook{{short, nil, shortCreated, shortTimeout}, {long, deleted, "", ""}}},
+		{"the invoice's", []hook{{long, ofInvoice, longCreated, longTimeout}}},
+		{"beside the invoice's", []hook{{long, nil, shortCreated, shortTimeout}, {short, ofInvoice, shortCreated, shortTimeout}}},
+		{"beside another invoice's", []hook{{long, nil, longCreated, longTimeout}, {short, ofAnother, "", ""}}},
+		{"beside another client's", []hook{{long, nil, longCreated, longTimeout}, {short, ofSister, "", ""}}},
+		{"beside another client's long one", []hook{{short, nil, shortCreated, shortTimeout}, {long, ofSister, "", ""}}},
+	} {
+		for _, style := range []paybell.EventNames{0, paybell.CamelCase} {
+			shop := *s
+			shop.Client = s.sampleClient()
+			shop.Client.EventNames = style
+			do(t, db, func(tx *store.Tx) error { return tx.CreateClient(shop.Client, "secret") })
+			created := shop.NewInvoice(t0)
+			wants := map[string][]string{}
+			for i, h := range tt.hooks {
+				w := shop.Webhook(fmt.Sprint("https://a.example/", i))
+				if h.change != nil {
+					h.change(&w)
+				}
+				if w.InvoiceID == "this" {
+					w.InvoiceID = created.Invoice.ID
+				}
+				events, err := paybell.ParseEvents("f", append(strings.Split(h.events, ","), "invoiceFlagged"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				w.Events = events
+				shop.createHooks(t, w)
+				if w.State != paybell.WebhookDeleted && w.ClientID == shop.Client.ID && (w.InvoiceID == "" || w.InvoiceID == created.Invoice.ID) {
+					for _, name := range []string{h.created, "InvoiceFlagged", h.timeout, h.created} {
+						if style == paybell.CamelCase && name != "" {
+							name = strings.ToLower(name[:1]) + name[1:]
+						}
+						if name != "" {
+							wants[w.ID] = append(wants[w.ID], name)
+						}
+					}
+				}
+				if strings.Contains(h.events, "invoiceCreated") {
+					wants[w.ID] = append([]string{paybell.InvoiceCreated.Wire(style)}, wants[w.ID]...)
+				}
+			}
+			shop.apply(t, happens(created, paybell.PaymentCreated, paybell.InvoiceFlagged, paybell.PaymentTimedOut, paybell.PaymentCreated)...)
+			for id, want := range wants {
+				wantSame(t, fmt.Sprint(tt.name, " in ", style), shop.typesOf(t, id), want)
+			}
+		}
+	}
+}
+
+// A client's style counts from the next change on. What was told keeps its
+// bytes.
+func testEventNames(t *testing.T, db *store.DB) {
+	s := NewShop(t, db)
+	sister := *s
+	sister.Client = s.newClient(t)
+	w, theirs := s.hook(t, "https://a.example/hook"), sister.hook(t, "https://a.example/theirs")
+	last := s.NewInvoice(t0)
+	s.apply(t, last)
+	var was []paybell.Delivery
+	for i, style := range []paybell.EventNames{paybell.CamelCase, paybell.CamelCase, 0, paybell.CamelCase} {
+		was = s.deliveries(t, w.ID)
+		s.Client.EventNames = style
+		do(t, db, func(tx *store.Tx) error { return tx.UpdateClient(s.Client) })
+		if i == 3 { // and its webhook wants the other names
+			w.Events, _ = paybell.ParseEvents("f", []string{"invoiceFlagged", "invoicePaymentCreated"})
+			do(t, db, func(tx *store.Tx) error { return tx.UpdateWebhook(w) })
+			was = s.deliveries(t, w.ID)
+		}
+		more := happens(last, paybell.InvoiceFlagged, paybell.PaymentCreated)[1:]
+		s.apply(t, more...)
+		last = more[len(more)-1]
+		wantSame(t, "what was told before", s.deliveries(t, w.ID)[:len(was)], was)
+	}
+	wantSame(t, "the types", s.typesOf(t, w.ID), []string{
+		"InvoiceCreated", "invoiceFlagged", "paymentCreated", "invoiceFlagged", "paymentCreated", "InvoiceFlagged", "PaymentCreated", "invoiceFlagged", "invoicePaymentCreated",
+	})
+	sister.create(t, t0)
+	wantSame(t, "another client's", sister.typesOf(t, theirs.ID), []string{"InvoiceCreated"})
 }
 
 // Numbers have no gap and no double, and follow the versions of each invoice,

@@ -3,9 +3,11 @@ package storetest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/big"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,11 +19,15 @@ import (
 )
 
 var invoiceTests = map[string]func(*testing.T, *store.DB){
-	"Invoice/RoundTrip":        testInvoice,
-	"Invoice/Changes":          testInvoiceChanges,
-	"Invoice/FreeJSON":         testFreeJSON,
-	"Invoice/List":             testInvoices,
-	"Invoice/ListWhileItGrows": testInvoicesPaging,
+	"Invoice/RoundTrip":       testInvoice,
+	"Invoice/Changes":         testInvoiceChanges,
+	"Invoice/FreeJSON":        testFreeJSON,
+	"Invoice/FreeText":        testFreeText,
+	"Invoice/SaveBill":        testSaveBill,
+	"Invoice/SaveBillColumns": testSaveBillColumns,
+	"Invoice/ForUpdate":       testInvoiceForUpdate,
+	"Invoice/PONumberTaken":   testPONumberTaken,
+	"Invoice/History":         testHistory,
 }
 
 // requireSet fails unless every field of v, all the way down, has a value that
@@ -81,9 +87,11 @@ func sampleBill() paybell.Bill {
 		}},
 		Number: "0067", PONumber: "po", Description: "an invoice", Notes: "n", NotesToRecipient: "nr", TermsAndConditions: "tc",
 		BuyerDataCollectionMessage: "m", RequireBuyerNameAndEmail: true, InvoiceDate: &day, DueDate: &due, Buyer: &party, Shipping: &shipping,
-		MerchantOptions: paybell.MerchantOptions{ShowAddress: true, ShowEmail: true, ShowPhone: true, ShowRegistrationNumber: true, AdditionalInfo: "ai"},
+		MerchantOptions: paybell.MerchantOptions{ShowAddress: true, ShowEmail: true, ShowPhone: true, ShowRegistrationNumber: true, ShowTaxID: true, AdditionalInfo: "ai"},
 		CustomData:      json.RawMessage(`{"a":1}`), Metadata: json.RawMessage(`{"b":[null]}`),
-		RefundEmail: "r@example.com", SuccessURL: "https://shop.example.com/ok", CancelURL: "https://shop.example.com/no",
+		RefundEmail: "r@example.com", EmailDelivery: &paybell.EmailDelivery{To: "a@example.com;b@example.com", Cc: "c@example.com", Bcc: "d@example.com"},
+		AffiliateID: "a7ffd7e5-0d4d-4c35-9f6f-8c8d0d5b7a11", UseCoinReservation: true, HideShoppingCart: true, SimpleQR: true,
+		SuccessURL: "https://shop.example.com/ok", CancelURL: "https://shop.example.com/no",
 	}
 }
 
@@ -195,70 +203,218 @@ func exact(t *testing.T, raw json.RawMessage) (v any) {
 	return v
 }
 
-func testInvoices(t *testing.T, db *store.DB) {
-	s, other := NewShop(t, db), NewShop(t, db)
-	other.create(t, t0)
-	second := *s
-	second.Client = s.newClient(t)
-
-	first, mine := s.create(t, after(1)), second.create(t, after(2))
-	cancelled, err := first.Next(paybell.Input{Do: paybell.Cancel{}}, after(3))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.apply(t, cancelled...)
-	for _, tt := range []struct {
-		name   string
-		filter store.InvoiceFilter
-		want   []string
-	}{
-		{"all of the merchant, newest first", store.InvoiceFilter{}, []string{mine.ID, first.ID}},
-		{"in a state", store.InvoiceFilter{State: paybell.Cancelled}, []string{first.ID}},
-		{"in another state", store.InvoiceFilter{State: paybell.Completed}, nil},
-		{"of a client", store.InvoiceFilter{ClientID: second.Client.ID}, []string{mine.ID}},
-		{"of a client in a state", store.InvoiceFilter{ClientID: second.Client.ID, State: paybell.Cancelled}, nil},
-		{"the newest", store.InvoiceFilter{Limit: 1}, []string{mine.ID}},
-		{"after the newest", store.InvoiceFilter{BeforeAt: mine.CreatedAt, BeforeID: mine.ID}, []string{first.ID}},
-		{"after the oldest", store.InvoiceFilter{BeforeAt: first.CreatedAt, BeforeID: first.ID}, nil},
-	} {
-		f := tt.filter
-		f.MerchantID = s.Merchant.ID
-		if f.Limit == 0 {
-			f.Limit = 100
+// A merchant may write anything, and the store takes it, also where it looks for
+// invoices by it.
+func testFreeText(t *testing.T, db *store.DB) {
+	s := NewShop(t, db)
+	for i, bad := range []string{"zero \x00 behind", "\u2028\ufffd\u200b", `' OR 1=1 -- " \`, "%_\\%", "\x01\x7f\t\r\n", strings.Repeat("🔔", 5000)} {
+		c := s.NewInvoice(after(i))
+		metadata, err := json.Marshal(map[string]string{"integration": bad})
+		if err != nil {
+			t.Fatal(err)
 		}
-		var ids []string
-		for _, inv := range view(t, db, func(tx *store.Tx) ([]paybell.Invoice, error) { return tx.Invoices(f) }) {
-			ids = append(ids, inv.ID)
+		c.Invoice.Bill = paybell.Bill{
+			Currency: "5057", Number: bad, PONumber: bad, Description: bad, Buyer: &paybell.Party{CompanyName: bad, Name: paybell.Name{First: bad, Last: bad}, Email: bad},
+			Items: []paybell.Item{{Name: bad}}, Metadata: metadata,
 		}
-		wantSame(t, tt.name, ids, tt.want)
+		if err := store.Do(context.Background(), db, func(tx *store.Tx) error { return tx.Apply(c) }); err != nil {
+			t.Errorf("an invoice that says %.40q: %v", bad, err)
+			continue
+		}
+		wantSame(t, "the invoice", s.invoice(t, c.Invoice.ID), c.Invoice)
+		if got := s.found(t, store.InvoiceFilter{Words: []string{"behind"}}); i == 0 && len(got) != 1 {
+			t.Errorf("by what stands behind a zero byte are found %v", got)
+		}
 	}
 }
 
-// Pages neither repeat nor miss an invoice, although many were created in the
-// same microsecond and new ones come in front all the time.
-func testInvoicesPaging(t *testing.T, db *store.DB) {
+// saved edits an invoice's bill as a desk does.
+func (s *Shop) saved(t testing.TB, id string, edit func(*paybell.Bill)) paybell.Invoice {
+	t.Helper()
+	return update(t, s.DB, func(tx *store.Tx) (paybell.Invoice, error) {
+		inv, err := tx.InvoiceForUpdate(id)
+		if err != nil {
+			return inv, err
+		}
+		edit(&inv.Bill)
+		return inv, tx.SaveBill(inv)
+	})
+}
+
+// found are the ids of the merchant's invoices that a filter finds, newest first.
+func (s *Shop) found(t testing.TB, f store.InvoiceFilter) (ids []string) {
+	t.Helper()
+	f.MerchantID = s.Merchant.ID
+	if f.Limit == 0 {
+		f.Limit = store.MaxPage
+	}
+	for _, inv := range view(t, s.DB, func(tx *store.Tx) ([]paybell.Invoice, error) { return tx.Invoices(f) }) {
+		ids = append(ids, inv.ID)
+	}
+	return ids
+}
+
+// What an invoice says can change beside its states. It is found by what it says
+// now; what is told from now on says it, and what was told before stays.
+func testSaveBill(t *testing.T, db *store.DB) {
 	s := NewShop(t, db)
-	want := map[string]bool{}
-	for i := range 30 {
-		want[s.create(t, after(i/10)).ID] = true
+	w := s.hook(t, "https://a.example/hook")
+	inv, bystander := s.opened(t)
+	was, timer := s.deliveries(t, w.ID), nextTimer(t, db, paybell.SandboxNetwork)
+	want := inv
+	want.Bill = sampleBill()
+	moved := inv // what it must not write
+	moved.State, moved.Flags, moved.Version, moved.Bill = paybell.Completed, paybell.Late, 77, want.Bill
+	moved.Payments, moved.PaidAt, moved.ExpiresAt, moved.ClientID = nil, after(9), after(9), paybell.NewClientID()
+	do(t, db, func(tx *store.Tx) error { return tx.SaveBill(moved) })
+
+	wantSame(t, "the invoice", s.invoice(t, inv.ID), want)
+	wantSame(t, "another invoice", s.invoice(t, bystander.ID), bystander)
+	wantSame(t, "the deliveries", s.deliveries(t, w.ID), was)
+	wantSame(t, "the next timer", nextTimer(t, db, paybell.SandboxNetwork), timer)
+	wantSame(t, "found by what it says now", s.found(t, store.InvoiceFilter{Words: []string{"Müller", inv.ID}}), []string{inv.ID})
+	wantSame(t, "found by what it said before", s.found(t, store.InvoiceFilter{Words: []string{"inv-1"}}), []string{bystander.ID})
+
+	s.tell(t, s.invoice(t, inv.ID), 1)
+	now := s.deliveries(t, w.ID)
+	wantSame(t, "what was told before", now[:len(was)], was)
+	if last := now[len(now)-1]; len(now) != len(was)+1 || !strings.Contains(string(last.Body), `"Zoë"`) || versionOf(t, last) != inv.Version+1 {
+		t.Errorf("%d deliveries more; the last says %s", len(now)-len(was), last.Body)
 	}
-	f := store.InvoiceFilter{MerchantID: s.Merchant.ID, Limit: 7}
-	seen := map[string]bool{}
-	var last string
-	for page := 0; ; page++ {
-		some := view(t, db, func(tx *store.Tx) ([]paybell.Invoice, error) { return tx.Invoices(f) })
-		if len(some) == 0 {
-			break
-		}
-		for _, inv := range some {
-			name := fmt.Sprint(inv.CreatedAt.UnixMicro(), inv.ID)
-			if seen[inv.ID] || last != "" && name >= last {
-				t.Fatalf("page %d: %s comes after %s", page, name, last)
+}
+
+// Everything by which an invoice is looked for follows what it says.
+func testSaveBillColumns(t *testing.T, db *store.DB) {
+	s := NewShop(t, db)
+	inv := s.create(t, t0)
+	for _, name := range []string{"one", "two", ""} {
+		s.saved(t, inv.ID, func(b *paybell.Bill) {
+			b.PONumber, b.Metadata = name, json.RawMessage(fmt.Sprintf(`{"integration":%q}`, name))
+		})
+		for _, other := range []string{"one", "two"} {
+			taken := update(t, db, func(tx *store.Tx) (bool, error) { return tx.PONumberTaken(s.Merchant.ID, other) })
+			found := s.found(t, store.InvoiceFilter{Integration: other})
+			if taken != (name == other) || (len(found) == 1) != (name == other) {
+				t.Errorf("saved with %q: the number %q is taken: %v, and found are %v", name, other, taken, found)
 			}
-			seen[inv.ID], last = true, name
 		}
-		f.BeforeAt, f.BeforeID = some[len(some)-1].CreatedAt, some[len(some)-1].ID
-		s.create(t, after(100+page))
 	}
-	wantSame(t, "the invoices of all pages", seen, want)
+}
+
+// Of those that change an invoice at once none loses what another wrote.
+func testInvoiceForUpdate(t *testing.T, db *store.DB) {
+	s := NewShop(t, db)
+	inv, _ := s.opened(t)
+	wantSame(t, "the invoice", update(t, db, func(tx *store.Tx) (paybell.Invoice, error) { return tx.InvoiceForUpdate(inv.ID) }), inv)
+	err := store.Do(context.Background(), db, func(tx *store.Tx) error { _, err := tx.InvoiceForUpdate(paybell.NewUUID(t0)); return err })
+	wantCode(t, err, paybell.NotFound)
+
+	const goroutines, each = 8, 4
+	if err := atOnce(goroutines, func(int) error {
+		for range each {
+			if err := store.Do(context.Background(), db, func(tx *store.Tx) error {
+				inv, err := tx.InvoiceForUpdate(inv.ID)
+				if err != nil {
+					return err
+				}
+				inv.Bill.Notes += "x"
+				return tx.SaveBill(inv)
+			}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if got := len(s.invoice(t, inv.ID).Bill.Notes); got != goroutines*each {
+		t.Errorf("%d of %d changes are there", got, goroutines*each)
+	}
+}
+
+// A purchase order number is taken by any invoice of the merchant's, also by one
+// that is being made at this moment.
+func testPONumberTaken(t *testing.T, db *store.DB) {
+	s, other := NewShop(t, db), NewShop(t, db)
+	taken := func(merchantID, number string) bool {
+		return update(t, db, func(tx *store.Tx) (bool, error) { return tx.PONumberTaken(merchantID, number) })
+	}
+	order := func(s *Shop, number string) paybell.Change {
+		c := s.NewInvoice(t0)
+		c.Invoice.Bill.PONumber = number
+		return c
+	}
+	sister := *s
+	sister.Client = s.newClient(t)
+	s.apply(t, order(s, "PO 1"))
+	sister.apply(t, order(&sister, "PO 2"))
+	other.apply(t, order(other, "PO 3"))
+	s.create(t, t0) // one without
+	if err := store.Do(context.Background(), db, func(tx *store.Tx) error { return errors.Join(tx.Apply(order(s, "PO 4")), errGivenUp) }); err == nil {
+		t.Fatal("was committed")
+	}
+	cancelled := order(s, "PO 5")
+	s.apply(t, cancelled)
+	s.apply(t, next(t, cancelled.Invoice, paybell.Input{Do: paybell.Cancel{}}, after(1))...)
+	for number, want := range map[string]bool{"PO 1": true, "PO 2": true, "PO 3": false, "PO 4": false, "PO 5": true, "po 1": false, "PO": false, "PO%": false, "": false} {
+		if got := taken(s.Merchant.ID, number); got != want {
+			t.Errorf("the number %q is taken: %v", number, got)
+		}
+	}
+	if taken(other.Merchant.ID, "PO 1") || !taken(other.Merchant.ID, "PO 3") || taken(paybell.NewUUID(t0), "PO 1") {
+		t.Error("merchants share their numbers")
+	}
+
+	const goroutines = 8
+	for i := range 3 {
+		number := fmt.Sprint("new ", i)
+		var got [goroutines]bool
+		if err := atOnce(goroutines, func(g int) (err error) {
+			got[g], err = store.Update(context.Background(), db, func(tx *store.Tx) (bool, error) {
+				if taken, err := tx.PONumberTaken(s.Merchant.ID, number); taken || err != nil {
+					return false, err
+				}
+				return true, tx.Apply(order([]*Shop{s, &sister}[g%2], number))
+			})
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if first := slices.Index(got[:], true); first < 0 || slices.Contains(got[first+1:], true) {
+			t.Errorf("%s was given by: %v", number, got)
+		}
+	}
+}
+
+// What was told of an invoice, in order, and nothing of another.
+func testHistory(t *testing.T, db *store.DB) {
+	s := NewShop(t, db)
+	w := s.hook(t, "https://a.example/hook")
+	inv, bystander := s.opened(t)
+	s.tell(t, inv, 3)
+	var want []paybell.Notification
+	for _, d := range s.deliveries(t, w.ID) {
+		if d.InvoiceID == inv.ID {
+			want = append(want, paybell.Notification{ID: d.NotificationID, ClientID: s.Client.ID, InvoiceID: inv.ID, Version: len(want) + 1, At: d.CreatedAt})
+		}
+	}
+	events := []paybell.Event{paybell.InvoiceCreated, paybell.PaymentCreated, paybell.InvoicePending, paybell.InvoiceFlagged, paybell.InvoiceFlagged, paybell.InvoiceFlagged}
+	if len(want) != len(events) {
+		t.Fatalf("%d deliveries of %d changes", len(want), len(events))
+	}
+	for i, e := range events {
+		want[i].Event = e
+	}
+	for _, tt := range []struct {
+		after, limit int
+		want         []paybell.Notification
+	}{{0, 100, want}, {-1, 6, want}, {0, 1, want[:1]}, {1, 2, want[1:3]}, {5, 10, want[5:]}, {6, 10, nil}, {0, 0, nil}} {
+		got := view(t, db, func(tx *store.Tx) ([]paybell.Notification, error) { return tx.History(inv.ID, tt.after, tt.limit) })
+		wantSame(t, fmt.Sprint("after version ", tt.after, " at most ", tt.limit), got, tt.want)
+	}
+	for id, n := range map[string]int{bystander.ID: bystander.Version, paybell.NewUUID(t0): 0} {
+		if got := view(t, db, func(tx *store.Tx) ([]paybell.Notification, error) { return tx.History(id, 0, 100) }); len(got) != n {
+			t.Errorf("%d things were told of an invoice of version %d", len(got), n)
+		}
+	}
 }

@@ -3,8 +3,8 @@ package storetest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
-	"time"
 
 	"github.com/paybell/paybell"
 	"github.com/paybell/paybell/internal/store"
@@ -13,8 +13,7 @@ import (
 var merchantTests = map[string]func(*testing.T, *store.DB){
 	"Merchant/RoundTrip":             testMerchant,
 	"Merchant/List":                  testMerchants,
-	"Client/RoundTrip":               testClient,
-	"Client/Secret":                  testSecret,
+	"Merchant/ForUpdate":             testMerchantForUpdate,
 	"Wallet/NextAddressIndex":        testNextAddressIndex,
 	"Wallet/NextAddressIndexFailing": testNextAddressIndexFailing,
 }
@@ -41,38 +40,34 @@ func testMerchants(t *testing.T, db *store.DB) {
 	wantSame(t, "the first two", view(t, db, func(tx *store.Tx) ([]paybell.Merchant, error) { return tx.Merchants(2) }), all[:2])
 }
 
-func testClient(t *testing.T, db *store.DB) {
+// Of those that add something at once, which a merchant has only so many of, no
+// two take the last place.
+func testMerchantForUpdate(t *testing.T, db *store.DB) {
 	s := NewShop(t, db)
-	c := paybell.Client{
-		ID: paybell.NewClientID(), MerchantID: s.Merchant.ID, Name: "café", URL: "https://shop.example.com/?a=1&b='",
-		Permissions: paybell.AllPermissions, Disabled: true, CreatedAt: after(1),
-		Terms: paybell.Terms{Window: 90 * time.Minute, Lifetime: 48 * time.Hour, Tolerance: 125, AcceptLate: true},
-	}
-	requireSet(t, c)
-	plain := paybell.Client{ID: paybell.NewClientID(), MerchantID: s.Merchant.ID, CreatedAt: t0}
-	for _, want := range []paybell.Client{c, plain} {
-		do(t, db, func(tx *store.Tx) error { return tx.CreateClient(want, "secret") })
-		wantSame(t, "client", view(t, db, func(tx *store.Tx) (paybell.Client, error) { return tx.Client(want.ID) }), want)
-	}
-	_, err := store.View(context.Background(), db, func(tx *store.Tx) (paybell.Client, error) { return tx.Client(paybell.NewClientID()) })
+	wantSame(t, "the merchant", update(t, db, func(tx *store.Tx) (paybell.Merchant, error) { return tx.MerchantForUpdate(s.Merchant.ID) }), s.Merchant)
+	err := store.Do(context.Background(), db, func(tx *store.Tx) error {
+		_, err := tx.MerchantForUpdate(paybell.NewUUID(t0))
+		return err
+	})
 	wantCode(t, err, paybell.NotFound)
 
-	c.ID, c.MerchantID = paybell.NewClientID(), paybell.NewUUID(t0)
-	if err := store.Do(context.Background(), db, func(tx *store.Tx) error { return tx.CreateClient(c, "secret") }); err == nil {
-		t.Error("a client was made for a merchant that does not exist")
+	const goroutines, most = 8, 3
+	if err := atOnce(goroutines, func(i int) error {
+		return store.Do(context.Background(), db, func(tx *store.Tx) error {
+			if _, err := tx.MerchantForUpdate(s.Merchant.ID); err != nil {
+				return err
+			}
+			all, err := tx.AccountTokens(s.Merchant.ID)
+			if err != nil || len(all) >= most {
+				return err
+			}
+			return tx.CreateAccountToken(paybell.AccountToken{ID: paybell.NewUUID(t0), MerchantID: s.Merchant.ID, CreatedAt: after(i)}, fmt.Sprint(i))
+		})
+	}); err != nil {
+		t.Fatal(err)
 	}
-}
-
-func testSecret(t *testing.T, db *store.DB) {
-	s := NewShop(t, db)
-	c := s.Client
-	c.ID = paybell.NewClientID()
-	secret := paybell.NewClientSecret()
-	do(t, db, func(tx *store.Tx) error { return tx.CreateClient(c, secret) })
-	wantSame(t, "secrets", view(t, db, func(tx *store.Tx) ([]string, error) { return tx.Secrets(c.ID) }), []string{secret})
-	wantSame(t, "secrets of nobody", view(t, db, func(tx *store.Tx) ([]string, error) { return tx.Secrets("nobody") }), []string{})
-	if other := view(t, db, func(tx *store.Tx) ([]string, error) { return tx.Secrets(s.Client.ID) }); len(other) != 1 || other[0] == secret {
-		t.Error("another client has the same secret, or none")
+	if all := view(t, db, func(tx *store.Tx) ([]paybell.AccountToken, error) { return tx.AccountTokens(s.Merchant.ID) }); len(all) != most {
+		t.Errorf("%d were made, of at most %d", len(all), most)
 	}
 }
 

@@ -24,7 +24,7 @@ import (
 func Run(t *testing.T, open func(t *testing.T) *store.DB) {
 	tests := map[string]func(*testing.T, *store.DB){}
 	for _, group := range []map[string]func(*testing.T, *store.DB){
-		transactionTests, merchantTests, invoiceTests, applyTests, webhookTests, laneTests, dueTests, timerTests, chainTests,
+		transactionTests, merchantTests, clientTests, tokenTests, answerTests, invoiceTests, searchTests, applyTests, webhookTests, laneTests, dueTests, timerTests, chainTests,
 	} {
 		maps.Copy(tests, group)
 	}
@@ -126,7 +126,7 @@ func NewShop(t testing.TB, db *store.DB) *Shop {
 func (s *Shop) newClient(t testing.TB) paybell.Client {
 	t.Helper()
 	c := paybell.Client{
-		ID: paybell.NewClientID(), MerchantID: s.Merchant.ID, Name: "checkout", URL: "https://shop.example.com",
+		ID: paybell.NewClientID(), MerchantID: s.Merchant.ID, Name: "checkout", URL: "https://shop.example.com", State: paybell.ClientActive,
 		Permissions: paybell.AllPermissions, CreatedAt: t0, Terms: paybell.DefaultTerms,
 	}
 	do(t, s.DB, func(tx *store.Tx) error { return tx.CreateClient(c, paybell.NewClientSecret()) })

@@ -1,0 +1,124 @@
+package api
+
+import (
+	"bytes"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"github.com/paybell/paybell"
+)
+
+// door lets requests in to the routes: it finds out who asks, and not too often.
+type door struct {
+	*Server
+	auth  *authenticator
+	limit *limiter
+}
+
+// guarded is a route's action behind the checks that the route asks for.
+func (d *door) guarded(rt route) action {
+	do := rt.do
+	if rt.guard&withBody == 0 {
+		do = withoutBody(do)
+	}
+	switch rt.guard &^ withBody {
+	case signed:
+		do = d.verified(do)
+	case account:
+		do = d.signedIn(do)
+	default:
+		return d.open(rt)
+	}
+	return reading(do)
+}
+
+// reading reads the body once.
+func reading(do action) action {
+	return func(w http.ResponseWriter, r *request) (err error) {
+		if r.body, err = readBody(w, r.Request); err != nil {
+			return err
+		}
+		return do(w, r)
+	}
+}
+
+// verified checks the signature over the raw bytes of the body and finds out who
+// signed. The limit counts what was signed: else anybody could use up a
+// client's.
+func (d *door) verified(do action) action {
+	return func(w http.ResponseWriter, r *request) error {
+		clientID, err := d.auth.verify(r.Request, r.body)
+		if err != nil {
+			return err
+		}
+		if r.actor, err = d.Desk.Actor(r.Context(), clientID, caller(r.Request, d.TrustedProxies)); err != nil {
+			return err
+		}
+		if err := d.limit.take(clientID); err != nil {
+			return err
+		}
+		return do(w, r)
+	}
+}
+
+// signedIn finds out which person's token a request carries (RFC 6750). Tokens
+// have too many random bits to be guessed; asking is counted by address all the
+// same.
+func (d *door) signedIn(do action) action {
+	return func(w http.ResponseWriter, r *request) (err error) {
+		if err := d.limitAddress(r); err != nil {
+			return err
+		}
+		headers := r.Header.Values("Authorization")
+		if len(headers) != 1 {
+			return unauthenticatedf("This is for people: send the header Authorization: Bearer and an account token, which `paybell token create` makes.")
+		}
+		scheme, token, _ := strings.Cut(headers[0], " ")
+		if !strings.EqualFold(scheme, "Bearer") {
+			return unauthenticatedf("The header Authorization must be Bearer and an account token.")
+		}
+		if r.actor, err = d.Desk.Account(r.Context(), strings.TrimSpace(token)); err != nil {
+			return err
+		}
+		return do(w, r)
+	}
+}
+
+// open lets anybody in. The body of a route that takes none is not looked at:
+// clients that sign everything send one here too.
+func (d *door) open(rt route) action {
+	do := rt.do
+	if rt.guard&withBody != 0 {
+		do = reading(do)
+	}
+	return func(w http.ResponseWriter, r *request) error {
+		if err := d.limitAddress(r); err != nil {
+			return err
+		}
+		return do(w, r)
+	}
+}
+
+// limitAddress counts a request of nobody known by where it comes from: one
+// address, or what one customer has of the new kind (a /64).
+func (d *door) limitAddress(r *request) error {
+	addr := caller(r.Request, d.TrustedProxies)
+	bits := addr.BitLen()
+	if addr.Is6() {
+		bits = 64
+	}
+	return d.limit.take(netip.PrefixFrom(addr, bits).Masked().String())
+}
+
+// withoutBody refuses a body that says anything. What clients send when they
+// have nothing to say passes.
+func withoutBody(do action) action {
+	return func(w http.ResponseWriter, r *request) error {
+		switch string(bytes.TrimSpace(r.body)) {
+		case "", "null", "{}", "[]":
+			return do(w, r)
+		}
+		return paybell.Errorf(paybell.Invalid, "This request takes no body; leave it out.")
+	}
+}

@@ -1,0 +1,70 @@
+package api
+
+import (
+	"bytes"
+	"net/http"
+)
+
+// startPayment is a buyer's page asking for the coins, and saying where refunds
+// are to be talked about. It takes no address.
+func (s *Server) startPayment(w http.ResponseWriter, r *request) error {
+	var body struct {
+		RefundEmail text `json:"refundEmail"`
+	}
+	if len(bytes.TrimSpace(r.body)) > 0 {
+		if err := decode(r.body, &body); err != nil {
+			return err
+		}
+	}
+	inv, _, err := s.Desk.SharedInvoice(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	if body.RefundEmail != "" {
+		if inv, err = s.Desk.SetRefundEmail(r.Context(), inv.ID, string(body.RefundEmail)); err != nil {
+			return err
+		}
+	}
+	inv.Bill.RefundEmail = string(body.RefundEmail) // who has the link is not told what another said
+	return reply(w, http.StatusOK, newCreatedPaymentJSON(&inv, s.coinRates(r, inv.Bill), r.version()))
+}
+
+// updateBuyer is a buyer saying who they are.
+func (s *Server) updateBuyer(w http.ResponseWriter, r *request) error {
+	var body struct {
+		Buyer    object[partyBody] `json:"buyer"`
+		Shipping object[partyBody] `json:"shipping"`
+	}
+	if err := decode(r.body, &body); err != nil {
+		return err
+	}
+	if err := s.Desk.UpdateBuyer(r.Context(), r.PathValue("id"), body.Buyer.value.party(), body.Shipping.value.party()); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// sharedInvoice is what whoever has an invoice's link may see: not the
+// merchant's own notes and data, and not who buys.
+func (s *Server) sharedInvoice(w http.ResponseWriter, r *request) error {
+	inv, merchant, err := s.Desk.SharedInvoice(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	b := &inv.Bill
+	b.Notes, b.PONumber, b.AffiliateID, b.CustomData, b.Metadata, b.EmailDelivery = "", "", "", nil, nil, nil
+	hasBuyer, hasShipping := b.Buyer != nil, b.Shipping != nil
+	b.Buyer, b.Shipping, b.RefundEmail = nil, nil, ""
+	for i := range inv.Payments {
+		inv.Payments[i].RefundEmail = ""
+	}
+	j := newInvoiceJSON(&inv, r.version())
+	j.Buyer, j.Shipping = &personJSON{HasData: hasBuyer}, &personJSON{HasData: hasShipping}
+	j.Merchant = newMerchantJSON(merchant)
+	if !b.MerchantOptions.ShowEmail {
+		j.Merchant.Email = nil
+	}
+	j.Paybell.ClientID = ""
+	return reply(w, http.StatusOK, j)
+}

@@ -1,0 +1,28 @@
+package desk
+
+import (
+	"context"
+	"time"
+
+	"github.com/shopspring/decimal"
+)
+
+// Limits are the least and the most of one currency that an invoice can ask for
+// when it is paid in another: nothing finer than either can count.
+func (d *Desk) Limits(ctx context.Context, from, to string) (least, most decimal.Decimal, err error) {
+	price, err := FindCurrency(from)
+	if err != nil {
+		return least, most, err
+	}
+	coin, err := payable(to)
+	if err != nil {
+		return least, most, err
+	}
+	rate, err := d.Quote.Rate(ctx, price, coin, time.Time{})
+	if err != nil {
+		return least, most, err
+	}
+	unit := decimal.New(1, -price.Decimals)
+	least = decimal.New(1, -coin.Decimals).DivRound(rate, price.Decimals+1).RoundUp(price.Decimals)
+	return decimal.Max(least, unit), decimal.New(1, maxDigits).Sub(unit), nil
+}
