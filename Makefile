@@ -22,15 +22,18 @@ kill:
 	go test -timeout 4m -v $(KILLTEST)
 
 # The store's tests run on a throw-away PostgreSQL, the README's commands use
-# curl and openssl.
+# curl and openssl, the foreign shops are written in PHP and Node.
 tools:
-	@command -v curl >/dev/null && command -v openssl >/dev/null && \
+	@command -v curl >/dev/null && command -v openssl >/dev/null && command -v php >/dev/null && php -m | grep -qx curl && \
 	{ command -v postgres || ls /usr/lib/postgresql/*/bin/postgres; } >/dev/null 2>&1 || \
-	{ echo "installing PostgreSQL, curl and openssl for the tests"; apt-get update -q && apt-get install -qy postgresql curl openssl; }
+	{ echo "installing PostgreSQL, PHP, curl and openssl for the tests"; apt-get update -q && apt-get install -qy postgresql php-cli php-curl curl openssl; }
+	@command -v node >/dev/null || \
+	{ echo "installing Node for the tests"; apt-get update -q && apt-get install -qy nodejs; }
 
-# The whole path beside the bare HTTP ceiling, in one run.
+# The whole path beside the bare HTTP ceiling, and signed requests beside a
+# handler that only verifies: each in one run.
 bench:
-	go test -run '^$$' -bench MainJob -benchtime 3s ./cmd/paybell
+	go test -run '^$$' -bench 'MainJob|Create' -benchtime 3s ./cmd/paybell
 
 vuln:
 	go run golang.org/x/vuln/cmd/govulncheck@latest ./...

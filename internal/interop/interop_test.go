@@ -1,0 +1,254 @@
+package interop
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Each sender meets each receiver on a server of its own. The receivers refuse
+// signatures older than two seconds and answer the first InvoicePaid with 500,
+// so that one which comes again after five seconds is accepted only if it was
+// signed anew.
+func TestShops(t *testing.T) {
+	bin := build(t)
+	for _, sender := range [][]string{{"php", "php/sender.php"}, {"node", "node/sender.mjs"}} {
+		for _, receiver := range []string{"php", "node"} {
+			t.Run(sender[0]+" to "+receiver, func(t *testing.T) {
+				t.Parallel()
+				s := newShop(t, bin)
+				s.receive(receiver)
+				s.check(s.send(sender...))
+			})
+		}
+	}
+}
+
+// shop is a server, and a shop's credentials at it.
+type shop struct {
+	*testing.T
+	url, hook, log string
+	env            []string // what the shop's programs are told
+}
+
+func newShop(t *testing.T, bin string) *shop {
+	t.Helper()
+	dir := t.TempDir()
+	s := &shop{T: t, log: filepath.Join(dir, "hooks.jsonl")}
+	addr, hookAddr := freeAddr(t), freeAddr(t)
+	s.url, s.hook = "http://"+addr, "http://"+hookAddr+"/hook?shop=1&event=All"
+	s.start(s.url+"/readyz", nil, bin, "serve", "--data", dir, "--listen", addr, "--allow-cidr", "127.0.0.0/8", "--log-level", "error")
+	merchant := s.tell(bin, "merchant", "create", "--data", dir, "--name", "Café", "--email", "shop@example.com", "--json")
+	client := s.tell(bin, "client", "create", "--data", dir, "--merchant", merchant["id"], "--name", "Shop", "--json")
+	s.env = append(os.Environ(), "BASE_URL="+s.url, "CLIENT_ID="+client["clientId"], "CLIENT_SECRET="+client["clientSecret"],
+		"HOOK_URL="+s.hook, "LOG="+s.log, "MAX_AGE=2", "FAIL_FIRST=InvoicePaid", "PORT="+hookAddr[strings.LastIndex(hookAddr, ":")+1:])
+	return s
+}
+
+// receive starts the receiver that is written in this language.
+func (s *shop) receive(language string) {
+	s.Helper()
+	ready := strings.Split(s.hook, "/hook")[0] + "/"
+	if language == "php" {
+		s.start(ready, s.env, "php", "-S", strings.TrimPrefix(strings.TrimSuffix(ready, "/"), "http://"), "php/receiver.php")
+		return
+	}
+	s.start(ready, s.env, "node", "node/receiver.mjs")
+}
+
+// result is the line that a sender prints.
+type result struct {
+	Completed, Cancelled []string
+}
+
+func (s *shop) send(command ...string) (r result) {
+	s.Helper()
+	ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	var out, complaint bytes.Buffer
+	cmd.Env, cmd.Stdout, cmd.Stderr = s.env, &out, &complaint
+	if err := cmd.Run(); err != nil {
+		s.Fatalf("%v: %v\n%s", command, err, complaint.String())
+	}
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &r); err != nil || len(r.Completed) != 2 || len(r.Cancelled) != 1 {
+		s.Fatalf("%v printed %q: %v", command, out.String(), err)
+	}
+	return r
+}
+
+// arrival is a line of a receiver's log.
+type arrival struct {
+	Accepted            bool
+	Status              int
+	Reason              string
+	ID, Type, Invoice   string
+	Timestamp, Sequence string
+	CustomData          any
+}
+
+// check waits until everything has come, and looks at how it came.
+func (s *shop) check(r result) {
+	s.Helper()
+	want := map[string]string{}
+	for _, id := range r.Completed {
+		want[id] = "InvoiceCreated InvoicePending InvoicePaid InvoiceCompleted"
+	}
+	for _, id := range r.Cancelled {
+		want[id] = "InvoiceCreated InvoiceCancelled"
+	}
+	deadline := time.Now().Add(time.Minute)
+	for {
+		got, again := s.arrivals()
+		if s.Failed() {
+			return
+		}
+		complete := true
+		for id, types := range want {
+			if strings.Join(got[id], " ") != types {
+				complete = false
+			}
+		}
+		if complete {
+			if again != len(r.Completed) {
+				s.Errorf("%d notifications came again after a 500, want %d", again, len(r.Completed))
+			}
+			return
+		}
+		if time.Now().After(deadline) {
+			s.Fatalf("accepted by invoice: %v\nwant: %v", got, want)
+		}
+		time.Sleep(50 * time.Millisecond) // the receiver is another process
+	}
+}
+
+// arrivals reads the receiver's log: the types that were accepted, by invoice in
+// order, and how many of those had been refused with 500 before.
+func (s *shop) arrivals() (accepted map[string][]string, again int) {
+	s.Helper()
+	text, err := os.ReadFile(s.log)
+	if err != nil && !os.IsNotExist(err) {
+		s.Fatal(err)
+	}
+	accepted = map[string][]string{}
+	var ids []string
+	refused := map[string]arrival{}
+	scanner := bufio.NewScanner(bytes.NewReader(text))
+	scanner.Buffer(nil, 1<<20)
+	for scanner.Scan() {
+		var a arrival
+		if err := json.Unmarshal(scanner.Bytes(), &a); err != nil {
+			s.Fatalf("%v in %s", err, scanner.Bytes())
+		}
+		first, cameBefore := refused[a.ID]
+		switch {
+		case a.Accepted && !slices.Contains(ids, a.ID):
+			ids = append(ids, a.ID)
+			accepted[a.Invoice] = append(accepted[a.Invoice], a.Type)
+			if cameBefore {
+				again++
+				if a.Timestamp == first.Timestamp || a.Sequence != first.Sequence {
+					s.Errorf("%s came again with timestamp %s and number %s, after %s and %s", a.Type, a.Timestamp, a.Sequence, first.Timestamp, first.Sequence)
+				}
+			}
+		case a.Status == http.StatusInternalServerError && !cameBefore && a.Type == "InvoicePaid":
+			refused[a.ID] = a // on purpose
+		case a.Accepted: // twice is allowed
+		default:
+			s.Errorf("the receiver refused a notification with %d: %s\n%s", a.Status, a.Reason, scanner.Bytes())
+		}
+	}
+	return accepted, again
+}
+
+// start runs a program until the test ends, and waits until it answers.
+func (s *shop) start(ready string, env []string, command ...string) {
+	s.Helper()
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Env, cmd.Stderr = env, s.Output()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		s.Fatalf("%v (`make tools` installs what the tests need)", err)
+	}
+	gone := make(chan error, 1)
+	go func() { gone <- cmd.Wait() }()
+	s.Cleanup(func() { _ = cmd.Process.Kill(); <-gone })
+	for range 600 {
+		resp, err := http.Get(ready)
+		if err == nil {
+			_ = resp.Body.Close()
+			return
+		}
+		select {
+		case err := <-gone:
+			gone <- err
+			s.Fatalf("%v ended: %v", command, err)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	s.Fatalf("%v does not answer at %s", command, ready)
+}
+
+// tell runs a command of the CLI that prints one JSON object.
+func (s *shop) tell(command ...string) (answer map[string]string) {
+	s.Helper()
+	out, err := exec.CommandContext(s.Context(), command[0], command[1:]...).Output()
+	if err == nil {
+		err = json.Unmarshal(out, &answer)
+	}
+	if err != nil {
+		s.Fatalf("%v: %v", command, err)
+	}
+	return answer
+}
+
+// build compiles the binary as it is shipped.
+func build(t *testing.T) string {
+	t.Helper()
+	openSources(t)
+	bin := filepath.Join(t.TempDir(), "paybell")
+	out, err := exec.CommandContext(t.Context(), "go", "build", "-race=false", "-o", bin, "github.com/paybell/paybell/cmd/paybell").CombinedOutput()
+	if err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return bin
+}
+
+// openSources opens every directory of the module: what a test has opened is
+// what go test compares to find out whether its last result still holds.
+func openSources(t *testing.T) {
+	t.Helper()
+	err := filepath.WalkDir(filepath.Join("..", ".."), func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && len(d.Name()) > 2 && d.Name()[0] == '.' {
+			return fs.SkipDir // .git
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close() // now another can have it
+	return fmt.Sprint(l.Addr())
+}
