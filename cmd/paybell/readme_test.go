@@ -41,7 +41,7 @@ func TestReadme(t *testing.T) {
 			blocks = append(blocks, local.Replace(strings.TrimPrefix(part, "sh\n")))
 		}
 	}
-	if len(blocks) != 6 || !strings.Contains(blocks[0], "demo") || !strings.Contains(blocks[2], "paybell serve") {
+	if len(blocks) != 7 || !strings.Contains(blocks[0], "demo") || !strings.Contains(blocks[2], "paybell serve") {
 		t.Fatalf("the README's blocks are not as this test knows them: %d", len(blocks))
 	}
 	sh := func(script string) string {
@@ -67,6 +67,9 @@ func TestReadme(t *testing.T) {
 	client, secret, _ := strings.Cut(strings.TrimSpace(id), " ")
 	merchant.Store(shop.New(hook.URL+"/hook", client, secret))
 	out := sh("CLIENT=" + client + " SECRET='" + secret + "'\n" + blocks[4] + blocks[5])
+	if made := sh("URL=http://" + port + "\n" + blocks[6]); !strings.Contains(made, `"clientSecret":"`) {
+		t.Errorf("a person's token makes no client: %s", made)
+	}
 	for _, want := range []string{"InvoiceCreated", "InvoicePending", "InvoicePaid", "InvoiceCompleted"} {
 		select {
 		case e := <-merchant.Load().Events():
