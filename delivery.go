@@ -1,6 +1,10 @@
 package paybell
 
-import "time"
+import (
+	"strconv"
+	"strings"
+	"time"
+)
 
 // Delivery is one notification to be brought to one webhook. The webhook and
 // the number name it. While it is pending it is a row in the store; whoever
@@ -20,6 +24,35 @@ type Delivery struct {
 	Previous       int64 // number of the delivery ahead in the lane when this was made; 0: none was pending
 	Epoch          int64 // of the store: changes when a backup is restored
 	Body           []byte
+}
+
+// SequenceNumber is a delivery's place among all of its webhook: 1, 2, 3 ... in
+// an epoch. A restored backup begins a new epoch, since it may number again what
+// was numbered already.
+type SequenceNumber struct{ Epoch, N int64 }
+
+// Sequence is the delivery's own.
+func (d Delivery) Sequence() SequenceNumber { return SequenceNumber{d.Epoch, d.Number} }
+
+// String writes it as headers and pulls show it: epoch.n.
+func (s SequenceNumber) String() string {
+	return strconv.FormatInt(s.Epoch, 10) + "." + strconv.FormatInt(s.N, 10)
+}
+
+// ParseSequence reads what String writes. Nothing and 0 are before the first.
+func ParseSequence(field, text string) (s SequenceNumber, err error) {
+	if text == "" || text == "0" {
+		return s, nil
+	}
+	epoch, n, _ := strings.Cut(text, ".")
+	s.Epoch, err = strconv.ParseInt(epoch, 10, 64)
+	if err == nil {
+		s.N, err = strconv.ParseInt(n, 10, 64)
+	}
+	if err != nil || s.Epoch < 1 || s.N < 0 || s.String() != text {
+		return SequenceNumber{}, InvalidField(field, "%.60q is not a number like 1.42, as the header Paybell-Sequence has it", text)
+	}
+	return s, nil
 }
 
 // DeliveryState says what is still to be done.

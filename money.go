@@ -172,6 +172,19 @@ func FindCurrency(ref string) (Currency, bool) {
 // Payable reports whether buyers can pay with c here.
 func (c Currency) Payable() bool { return c.Network != "" }
 
+// PaymentURI is what wallets open and QR codes hold, after BIP 21: it asks for
+// what is missing. A coin without such addresses gives the bare one.
+func (c Currency) PaymentURI(address string, missing Units) string {
+	if c.URIScheme == "" {
+		return address
+	}
+	uri := c.URIScheme + ":" + address
+	if !missing.IsZero() {
+		uri += "?amount=" + missing.Coins(c.Decimals).String()
+	}
+	return uri
+}
+
 // Minor turns an amount of c into its smallest unit, as v1 requests and
 // notifications count it; amounts were checked to have no finer part.
 func (c Currency) Minor(amount decimal.Decimal) decimal.Decimal { return amount.Shift(c.Decimals) }

@@ -2,7 +2,6 @@ package paybell
 
 import (
 	"encoding/json"
-	"strconv"
 	"strings"
 	"time"
 
@@ -402,9 +401,4 @@ func newExtraPaymentJSON(inv *Invoice, p Payment) extraPaymentJSON {
 		}
 	}
 	return j
-}
-
-// Sequence writes a delivery's number as headers and pulls show it: epoch.n.
-func Sequence(epoch, n int64) string {
-	return strconv.FormatInt(epoch, 10) + "." + strconv.FormatInt(n, 10)
 }

@@ -670,7 +670,7 @@ func TestPaybellKey(t *testing.T) {
 }
 
 func TestSequence(t *testing.T) {
-	if got := Sequence(3, 41); got != "3.41" {
+	if got := (SequenceNumber{3, 41}).String(); got != "3.41" {
 		t.Errorf("got %s", got)
 	}
 }

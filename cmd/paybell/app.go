@@ -10,12 +10,14 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/paybell/paybell"
 	"github.com/paybell/paybell/internal/api"
 	"github.com/paybell/paybell/internal/chain/sandbox"
+	"github.com/paybell/paybell/internal/checkout"
 	"github.com/paybell/paybell/internal/deliver"
 	"github.com/paybell/paybell/internal/desk"
 	"github.com/paybell/paybell/internal/loop"
@@ -135,7 +137,10 @@ func start(ctx context.Context, cfg appConfig) (_ *app, err error) {
 	timers := loop.New("timers", &watch.Timers{DB: a.db, Every: time.Second}, cfg.log)
 	pruner := loop.New("prune", &prune.Pruner{DB: a.db, Every: time.Minute}, cfg.log)
 	dispatcher := deliver.New(a.db, deliver.NewTransport(cfg.allow), cfg.log)
-	a.db.OnCommit(dispatcher.Offer)
+	a.db.OnCommit(func(fresh []paybell.Delivery) {
+		dispatcher.Offer(fresh)
+		d.Ring(fresh)
+	})
 
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	a.stop = stop
@@ -144,16 +149,31 @@ func start(ctx context.Context, cfg appConfig) (_ *app, err error) {
 	a.loops.Go(func() { pruner.Run(running) })
 	a.loops.Go(func() { dispatcher.Run(running) })
 
+	stopping := make(chan struct{})
 	server := &api.Server{
-		Desk: a.desk, PublicURLs: cfg.publicURLs, TrustedProxies: cfg.proxies, RateLimit: cfg.rateLimit, Ready: a.ready, Log: cfg.log,
+		Desk: a.desk, PublicURLs: cfg.publicURLs, TrustedProxies: cfg.proxies, RateLimit: cfg.rateLimit, Ready: a.ready, Log: cfg.log, Stopping: stopping,
 	}
+	pages := &checkout.Server{Desk: a.desk, Log: cfg.log}
 	a.http = &http.Server{
-		Handler: server.Handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
+		Handler: rooms(server.Handler(), pages.Handler()), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
 		WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		ErrorLog: slog.NewLogLogger(cfg.log.Handler(), slog.LevelDebug),
+		ErrorLog: slog.NewLogLogger(cfg.log.Handler(), slog.LevelWarn),
 	}
+	a.http.RegisterOnShutdown(func() { close(stopping) })
 	go func() { a.served <- a.http.Serve(listener) }()
 	return a, nil
+}
+
+// rooms sends a request to the buyers' pages or to the API. It is no ServeMux,
+// which would redirect paths that the API has to answer as they were signed.
+func rooms(api, pages http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p := r.URL.Path; p == "/checkout" || strings.HasPrefix(p, "/checkout/") || strings.HasPrefix(p, "/invoices/") {
+			pages.ServeHTTP(w, r)
+			return
+		}
+		api.ServeHTTP(w, r)
+	})
 }
 
 // ready reports whether the store can be read.

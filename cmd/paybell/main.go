@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -29,6 +31,9 @@ type cli struct {
 }
 
 func main() {
+	// net/http's transport writes what receivers send unasked to the standard log,
+	// which nothing of ours uses. Our logs never carry bodies.
+	log.SetOutput(io.Discard)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	os.Exit(run(ctx, os.Args[1:]))

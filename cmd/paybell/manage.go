@@ -121,10 +121,17 @@ type clientRotateCmd struct {
 func (c *clientRotateCmd) Run(ctx context.Context) error {
 	return c.act(ctx, "", func(d *desk.Desk, a desk.Actor) error {
 		secret, err := d.RotateSecret(ctx, a, c.Client, c.Overlap)
+		if paybell.CodeOf(err) == paybell.Invalid {
+			return fmt.Errorf("--overlap %v: at most 30 days are possible", c.Overlap)
+		}
 		if err != nil {
 			return err
 		}
-		return c.say(fmt.Sprintf("The client has a new secret.\n\n  client secret  %s\n\nIt is shown this once. The old one is good for %v more.", secret, c.Overlap),
+		old := "The old one is worthless."
+		if c.Overlap > 0 {
+			old = fmt.Sprintf("The old one is good for %v more.", c.Overlap)
+		}
+		return c.say(fmt.Sprintf("The client has a new secret.\n\n  client secret  %s\n\nIt is shown this once. %s", secret, old),
 			map[string]any{"clientSecret": secret})
 	})
 }

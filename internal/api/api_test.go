@@ -170,7 +170,8 @@ func (b *bench) send(r *http.Request) answer {
 
 // promised holds each answer to what all of them keep: an error is a problem
 // document and nothing else, and nowhere is there a key "error", which clients
-// take for a failure (contract 2.6). What the merchant wrote is theirs.
+// take for a failure (contract 2.6). What the merchant wrote is theirs, and a
+// notification is as the contract has it (4.2), wherever it is read.
 func (b *bench) promised(r *http.Request, a answer) {
 	b.Helper()
 	kind := a.header.Get("Content-Type")
@@ -198,7 +199,8 @@ func hasErrorKey(v any) bool {
 	switch v := v.(type) {
 	case map[string]any:
 		for key, value := range v {
-			if key == "error" || key != "customData" && key != "metadata" && hasErrorKey(value) {
+			opaque := key == "customData" || key == "metadata" || key == "notification"
+			if key == "error" || !opaque && hasErrorKey(value) {
 				return true
 			}
 		}

@@ -176,7 +176,7 @@ func (b *commonBody) offered(a desk.Actor) error {
 		return paybell.Errorf(paybell.NotSupported, "isEmailDelivery: invoices are not sent by e-mail here; create it without, and send the checkoutLink yourself.")
 	case b.Draft:
 		return paybell.Errorf(paybell.NotSupported, "draft: there are no drafts here; create the invoice when it is to be paid.")
-	case len(b.PayoutOverrides) > 0, len(b.PayoutConfig) > 0 && string(b.PayoutConfig) != "{}":
+	case len(b.PayoutOverrides) > 0, len(b.PayoutConfig) > 0 && !isEmpty(b.PayoutConfig, '{'):
 		return paybell.Errorf(paybell.NotSupported, "payoutConfig, payoutOverrides: the money goes straight to the merchant's own wallet here; nothing is paid out or converted.")
 	case b.Payment != nil && b.Payment.value == paymentBody{}:
 		return paybell.InvalidField("payment", "is empty; give refundEmail or paymentCurrency, or leave it out")
@@ -222,18 +222,18 @@ type itemBody[M money] struct {
 	Name           text          `json:"name"`
 	Description    text          `json:"description"`
 	Quantity       *quantityBody `json:"quantity"`
-	OriginalAmount M             `json:"originalAmount"`
+	OriginalAmount object[M]     `json:"originalAmount"`
 	Amount         M             `json:"amount"` // of the whole line
-	Tax            M             `json:"tax"`
+	Tax            object[M]     `json:"tax"`
 }
 
 // breakdownBody is how a total comes about.
 type breakdownBody[M money] struct {
-	Subtotal M `json:"subtotal"`
-	Shipping M `json:"shipping"`
-	Handling M `json:"handling"`
-	TaxTotal M `json:"taxTotal"`
-	Discount M `json:"discount"`
+	Subtotal object[M] `json:"subtotal"`
+	Shipping object[M] `json:"shipping"`
+	Handling object[M] `json:"handling"`
+	TaxTotal object[M] `json:"taxTotal"`
+	Discount object[M] `json:"discount"`
 }
 
 // readAmounts fills in the bill's items and sums, total first. Without a
@@ -244,11 +244,11 @@ func readAmounts[M money](bill *paybell.Bill, c paybell.Currency, total M, total
 	bill.Currency = c.ID
 	bill.Total = must(as, totalAt, total)
 	bill.Breakdown = paybell.Breakdown{
-		Subtotal: parts.Subtotal.read(as, at+"subtotal"), Shipping: parts.Shipping.read(as, at+"shipping"),
-		Handling: parts.Handling.read(as, at+"handling"), Tax: parts.TaxTotal.read(as, at+"taxTotal"),
-		Discount: parts.Discount.read(as, at+"discount"),
+		Subtotal: parts.Subtotal.value.read(as, at+"subtotal"), Shipping: parts.Shipping.value.read(as, at+"shipping"),
+		Handling: parts.Handling.value.read(as, at+"handling"), Tax: parts.TaxTotal.value.read(as, at+"taxTotal"),
+		Discount: parts.Discount.value.read(as, at+"discount"),
 	}
-	if !parts.Subtotal.given() && bill.Breakdown.Total().IsZero() {
+	if !parts.Subtotal.value.given() && bill.Breakdown.Total().IsZero() {
 		bill.Breakdown.Subtotal = bill.Total
 	}
 	for i, it := range items {
@@ -264,11 +264,11 @@ func (it itemBody[M]) item(as *amounts, at string) paybell.Item {
 	}
 	item.Quantity, item.Hours = it.Quantity.read(as, at+"quantity.")
 	item.OriginalAmount = item.Amount
-	if it.OriginalAmount.given() {
-		item.OriginalAmount = it.OriginalAmount.read(as, at+"originalAmount")
+	if it.OriginalAmount.value.given() {
+		item.OriginalAmount = it.OriginalAmount.value.read(as, at+"originalAmount")
 	}
-	if it.Tax.given() {
-		tax := it.Tax.read(as, at+"tax")
+	if it.Tax.value.given() {
+		tax := it.Tax.value.read(as, at+"tax")
 		item.Tax = &tax
 	}
 	return item

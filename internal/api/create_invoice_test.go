@@ -606,9 +606,11 @@ func TestTotalsByTheirName(t *testing.T) {
 // A client of version 1 is not told to write what would be cents for dollars.
 func TestVersion1IsToldOfSmallestUnits(t *testing.T) {
 	b := newBench(t)
-	for _, body := range []string{`{"amount":{"currencyId":"5057"}}`, `{"amount":{"currencyId":"5057","value":"ten"}}`} {
+	for _, body := range []string{
+		`{"amount":{"currencyId":"5057"}}`, `{"amount":{"currencyId":"5057","value":"ten"}}`, `{"amount":{"currencyId":"5057","value":"10.50"}}`,
+	} {
 		a := b.call(b.shop, "POST", "/api/v1/merchant/invoices", body)
-		b.wantField(a, "amount.value")
+		b.wantField(a, "amount.value", "smallest unit")
 		if strings.Contains(string(a.body), "10.00") {
 			t.Errorf("%s: version 1 counts in cents, and is told %s", body, a.body)
 		}

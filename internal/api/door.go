@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -49,6 +50,11 @@ func reading(do action) action {
 func (d *door) verified(do action) action {
 	return func(w http.ResponseWriter, r *request) error {
 		clientID, err := d.auth.verify(r.Request, r.body)
+		if paybell.CodeOf(err) == paybell.Unauthenticated {
+			// Who is not recognised is counted by where they come from, not by whose
+			// name they use, and apart from those who need no name.
+			return cmp.Or(d.limit.take("stranger "+d.address(r)), err)
+		}
 		if err != nil {
 			return err
 		}
@@ -67,6 +73,7 @@ func (d *door) verified(do action) action {
 // same.
 func (d *door) signedIn(do action) action {
 	return func(w http.ResponseWriter, r *request) (err error) {
+		r.bearer = true
 		if err := d.limitAddress(r); err != nil {
 			return err
 		}
@@ -102,21 +109,23 @@ func (d *door) open(rt route) action {
 
 // limitAddress counts a request of nobody known by where it comes from: one
 // address, or what one customer has of the new kind (a /64).
-func (d *door) limitAddress(r *request) error {
+func (d *door) limitAddress(r *request) error { return d.limit.take(d.address(r)) }
+
+func (d *door) address(r *request) string {
 	addr := caller(r.Request, d.TrustedProxies)
 	bits := addr.BitLen()
 	if addr.Is6() {
 		bits = 64
 	}
-	return d.limit.take(netip.PrefixFrom(addr, bits).Masked().String())
+	return netip.PrefixFrom(addr, bits).Masked().String()
 }
 
 // withoutBody refuses a body that says anything. What clients send when they
 // have nothing to say passes.
 func withoutBody(do action) action {
 	return func(w http.ResponseWriter, r *request) error {
-		switch string(bytes.TrimSpace(r.body)) {
-		case "", "null", "{}", "[]":
+		body := bytes.TrimSpace(r.body)
+		if len(body) == 0 || string(body) == "null" || isEmpty(body, '{') || isEmpty(body, '[') {
 			return do(w, r)
 		}
 		return paybell.Errorf(paybell.Invalid, "This request takes no body; leave it out.")

@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/paybell/paybell"
@@ -59,8 +60,24 @@ type invoiceExtraJSON struct {
 // priceTagJSON is the currency that an invoice is priced in.
 type priceTagJSON struct {
 	currencyBriefJSON
-	Token *struct{} `json:"token"`
-	Logo  logoJSON  `json:"logo"`
+	Token *tokenJSON `json:"token"`
+	Logo  logoJSON   `json:"logo"`
+}
+
+// tokenJSON says which contract a currency is, on its chain.
+type tokenJSON struct {
+	ContractAddress string `json:"contractAddress"`
+	Name            string `json:"name"`
+	Symbol          string `json:"symbol"`
+	DecimalPlaces   int32  `json:"decimalPlaces"`
+}
+
+func newPriceTagJSON(c paybell.Currency) priceTagJSON {
+	tag := priceTagJSON{currencyBriefJSON: briefly(c)}
+	if _, contract, ok := strings.Cut(c.ID, ":"); ok {
+		tag.Token = &tokenJSON{contract, c.Name, c.Symbol, c.Decimals}
+	}
+	return tag
 }
 
 // deliveryJSON is whom the invoice is meant for. No mail is sent.
@@ -86,7 +103,7 @@ func newHeadJSON(inv *paybell.Invoice) headJSON {
 		ID: inv.ID, InvoiceID: b.Number, Created: stamp(inv.CreatedAt), InvoiceDate: dateOrNull(b.InvoiceDate),
 		DueDate: dateOrNull(b.DueDate), Confirmed: stampOrNull(inv.CompletedAt), Completed: stampOrNull(inv.CompletedAt),
 		Cancelled: stampOrNull(inv.CancelledAt), Expires: stamp(inv.ExpiresAt),
-		Currency: priceTagJSON{currencyBriefJSON: briefly(currency)}, Buyer: newPersonJSON(b.Buyer), Shipping: newPersonJSON(b.Shipping),
+		Currency: newPriceTagJSON(currency), Buyer: newPersonJSON(b.Buyer), Shipping: newPersonJSON(b.Shipping),
 		Description: nullable(b.Description), Notes: nullable(b.Notes), ToRecipient: nullable(b.NotesToRecipient),
 		Metadata: b.Metadata, EmailDelivery: newDeliveryJSON(b.EmailDelivery), Status: inv.State, State: inv.State,
 		PartialAccept: inv.PartialAcceptAvailable(), LifeTimeOver: finished(inv, time.Now()),

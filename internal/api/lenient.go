@@ -92,7 +92,13 @@ func isNothing(raw []byte) bool {
 	case "null", `""`:
 		return true
 	}
-	return raw[0] == '[' && len(bytes.TrimSpace(raw[1:len(raw)-1])) == 0
+	return isEmpty(raw, '[')
+}
+
+// isEmpty reports whether raw JSON is an object or a list, by its bracket, with
+// nothing but white space in it.
+func isEmpty(raw []byte, bracket byte) bool {
+	return len(raw) >= 2 && raw[0] == bracket && len(bytes.TrimSpace(raw[1:len(raw)-1])) == 0
 }
 
 // names is a list of names, which may come as one text joined by commas.
@@ -107,6 +113,9 @@ func (n *names) UnmarshalJSON(raw []byte) error {
 		return err
 	}
 	*n = split(joined)
+	if len(*n) == 0 && joined != "" {
+		*n = names{joined} // commas alone are no list, least of all the empty one
+	}
 	return nil
 }
 

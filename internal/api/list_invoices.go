@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/paybell/paybell"
 	"github.com/paybell/paybell/internal/desk"
@@ -34,13 +35,18 @@ func (s *Server) listInvoices(w http.ResponseWriter, r *request) error {
 // readInvoiceFilter reads the query.
 func readInvoiceFilter(r *request) (f desk.InvoiceFilter, err error) {
 	query := r.URL.Query()
+	for name := range query {
+		if text := query.Get(name); !utf8.ValidString(text) || strings.Contains(text, "\x00") {
+			return f, paybell.InvalidField(cut(strings.ToValidUTF8(name, "?"), 60), "is not text: it holds a zero byte, or bytes that are no UTF-8")
+		}
+	}
 	if f.Limit, err = readLimit(r); err != nil {
 		return f, err
 	}
 	if f.BeforeAt, f.BeforeID, err = readCursor(query.Get("after")); err != nil {
 		return f, err
 	}
-	if f.State, err = readState(query.Get("status")); err != nil {
+	if f.State, f.None, err = readState(query.Get("status")); err != nil {
 		return f, err
 	}
 	if id := query.Get("clientId"); id != "" {
@@ -49,7 +55,10 @@ func readInvoiceFilter(r *request) (f desk.InvoiceFilter, err error) {
 			return f, paybell.InvalidField("clientId", "must be 32 hex digits, or a UUID")
 		}
 	}
-	f.PayoutWalletID, f.Integration = query.Get("payoutWalletId"), query.Get("integration")
+	if query.Get("payoutWalletId") != "" {
+		f.None = true // buyers pay into the merchant's own: no wallet of ours was ever paid out to
+	}
+	f.Integration = query.Get("integration")
 	if id, ok := paybell.ParseClientID(f.Integration); ok {
 		f.Integration = id
 	}
@@ -82,15 +91,20 @@ func readPeriod(query url.Values, f *desk.InvoiceFilter) error {
 	return nil
 }
 
-func readState(name string) (paybell.State, error) {
-	if name == "" {
-		return "", nil
+// readState reads a status. No invoice here ever has some of those that
+// CoinPayments knows: then none is listed.
+func readState(name string) (state paybell.State, none bool, err error) {
+	switch strings.ToLower(name) {
+	case "":
+		return "", false, nil
+	case "draft", "scheduled", "deleted":
+		return "", true, nil
 	}
 	at := slices.IndexFunc(paybell.States, func(s paybell.State) bool { return strings.EqualFold(string(s), name) })
 	if at < 0 {
-		return "", paybell.InvalidField("status", "%.40q is none of: %s", name, stateNames())
+		return "", false, paybell.InvalidField("status", "%.40q is none of: %s", name, stateNames())
 	}
-	return paybell.States[at], nil
+	return paybell.States[at], false, nil
 }
 
 func stateNames() string {

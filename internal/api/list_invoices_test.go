@@ -99,6 +99,13 @@ func TestListInvoices(t *testing.T) {
 	} {
 		b.same(len(b.list(b.shop, query)), strconv.Itoa(want))
 	}
+	for _, never := range []string{"draft", "scheduled", "deleted", "Deleted"} { // which the contract knows (3.1)
+		for _, version := range bothVersions {
+			page := b.want(200, b.shop, "GET", "/api/"+version+"/merchant/invoices?status="+never, "")
+			b.same(get(b, page, "items"), "[]")
+			b.same(get(b, page, "paging", "next"), "<nil>")
+		}
+	}
 	b.same(b.list(b.stranger, ""), fmt.Sprint([]string{other}))
 	b.same(b.list(b.stranger, "?clientId="+b.shop.id), "[]")
 	b.same(b.list(b.stranger, "?integration="+b.shop.id), "[]")
@@ -112,7 +119,7 @@ func TestListInvoices(t *testing.T) {
 			"?after=" + made[0]: "after", "?clientId=7": "clientId", "?clientId=" + made[0][:35]: "clientId",
 			"?from=x": "from", "?from=2026-13-01": "from", "?from=2026-02-30": "from", "?from=1767323045": "from", "?from=2026-01-02T03:04:05+01:00": "from",
 			"?to=x": "to", "?to=2026-1-2": "to", "?to=2026-01-02T25:00:00Z": "to", "?to=tomorrow": "to",
-			"?q=a+b+c+d+e": "q",
+			"?q=a+b+c+d+e": "q", "?q=a%00b": "q", "?q=%ff": "q", "?integration=%00": "integration", "?integration=%c3": "integration", "?status=%00": "status",
 		} {
 			b.wantField(b.call(b.shop, "GET", path+query, ""), field)
 		}
@@ -190,20 +197,20 @@ func TestListByTime(t *testing.T) {
 	}
 }
 
-// q finds what people remember of an invoice: words of its numbers, of who buys,
-// of what; all of them, in any case.
+// q finds what people remember of an invoice: parts of its numbers, of who buys,
+// of what; all of them, in any case. Its id is found as a whole.
 func TestListByWords(t *testing.T) {
 	b := newBench(t)
 	id := b.invoice(b.shop, `,"invoiceId":"WHMCS_42","poNumber":"PO-7%","description":"Blue \"socks\" 50% off","buyer":{"companyName":"Größe & Co","name":{"firstName":"Ada","lastName":"Lovelace"},
-		"emailAddress":"Ada@Example.com","phoneNumber":"555"},"items":[{"name":"Sock_left","sku":"SKU9","amount":"6"},{"name":"C:\\sock","amount":"4"}],
+		"emailAddress":"Ada@Example.com","phoneNumber":"+(5)5"},"items":[{"name":"Sock_left","sku":"SKU9","amount":"6"},{"name":"C:\\sock","amount":"4"}],
 		"notes":"a secret note","customData":{"k":"hidden"},"metadata":{"integration":"plugin:x"}`)
 	other := b.invoice(b.shop, `,"invoiceId":"WHMCS-43"`)
 	for q, found := range map[string]bool{
-		"WHMCS_42": true, "whmcs_42": true, "cs_4": true, "42": true, "43": false, "WHMCS?42": false, "whmcs%": false,
+		"WHMCS_42": true, "whmcs_42": true, "cs_4": true, "42": true, "s-43": false, "WHMCS?42": false, "whmcs%": false,
 		"po-7%": true, "po-7_": false, "50%": true, "5_%": false, `"socks"`: true, "BLUE": true, "sock_l": true, "sock%": false, "sockl": false, `c:\sock`: true, `c:\\sock`: false, `\`: true,
 		"ada": true, "lovelace": true, "ada@example.com": true, "ADA@EXAMPLE": true, "größe": true, "GRÖSSE": false, "GRÖßE": true, "& co": true,
-		"ada socks blue": true, "ada 43": false, "ada love whmcs off": true, "ada ada ada ada": true, "  ada \t ": true,
-		"secret": false, "hidden": false, "plugin": false, "555": false, "sku9": false, id: true, strings.ToUpper(id): true, id[:8] + " " + id[30:]: true, "'": false, "ada'--": false,
+		"ada socks blue": true, "ada s-43": false, "ada love whmcs off": true, "ada ada ada ada": true, "  ada \t ": true,
+		"secret": false, "hidden": false, "plugin": false, "+(5)5": false, "sku9": false, id: true, strings.ToUpper(id): true, id + " ada": true, "ada " + id: true, id + " s-43": false, id[:13]: false, id[1:]: false, "'": false, "ada'--": false,
 	} {
 		read := b.list(b.shop, "?q="+url.QueryEscape(q))
 		if slices.Contains(read, id) != found {
@@ -211,7 +218,15 @@ func TestListByWords(t *testing.T) {
 		}
 	}
 	b.same(len(b.list(b.shop, "?q=whmcs")), "2")
-	b.same(b.list(b.shop, "?q=%20"), fmt.Sprint([]string{other, id})) // no words
+	b.same(len(b.list(b.shop, "?q="+id+"+"+other)), "0") // no invoice is both
+	b.same(len(b.list(b.shop, "?q="+other+"+"+id)), "0")
+
+	// The merchant's own number may look like an id of ours.
+	const order = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
+	numbered := b.invoice(b.shop, `,"invoiceId":"`+order+`"`)
+	b.same(b.list(b.shop, "?q="+order), fmt.Sprint([]string{numbered}))
+	b.same(b.list(b.shop, "?q="+order[9:]), fmt.Sprint([]string{numbered}))
+	b.same(b.list(b.shop, "?q=%20"), fmt.Sprint([]string{numbered, other, id})) // no words
 }
 
 // integration is a client, or what the metadata say of the program.

@@ -54,17 +54,7 @@ func newAddressJSON(inv *paybell.Invoice, p paybell.Payment, v *version) address
 	return addressJSON{
 		Currency: briefly(coin), Amount: v.due(coin, p.Due.Coins(coin.Decimals), p.Rate),
 		RemainingAmount: v.money(coin, missing.Coins(coin.Decimals)),
-		Addresses:       addressesJSON{p.Address, paymentURI(coin, p.Address, missing)},
+		Addresses:       addressesJSON{p.Address, coin.PaymentURI(p.Address, missing)},
 		Expires:         stamp(p.ExpiresAt),
 	}
-}
-
-// paymentURI is what wallets open and QR codes hold, after BIP 21: it asks for
-// what is missing.
-func paymentURI(coin paybell.Currency, address string, missing paybell.Units) string {
-	uri := coin.URIScheme + ":" + address
-	if !missing.IsZero() {
-		uri += "?amount=" + missing.Coins(coin.Decimals).String()
-	}
-	return uri
 }

@@ -57,10 +57,21 @@ func (s *Server) fail(w *recorder, r *request, err error) {
 	if e, ok := errors.AsType[*methodError](err); ok {
 		w.Header().Set("Allow", strings.Join(e.allow, ", "))
 	}
+	if p.Status == http.StatusUnauthorized { // RFC 9110, 11.6.1
+		w.Header().Set("WWW-Authenticate", challenge(r))
+	}
 	if wait := retryAfter(r, err); wait > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(wait))
 	}
 	_ = writeJSON(w, p.Status, "application/problem+json", p) // strings and numbers always encode
+}
+
+// challenge says how to authenticate where this request went.
+func challenge(r *request) string {
+	if r.bearer {
+		return `Bearer realm="Paybell account"`
+	}
+	return `CoinPayments realm="Paybell client"`
 }
 
 func newProblem(r *request, err error) problem {

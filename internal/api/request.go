@@ -23,7 +23,9 @@ type request struct {
 	*http.Request
 	id    string     // names this request in the log, in the answer's header and in problems
 	actor desk.Actor // only on signed routes
-	body  []byte     // only on signed routes; whole
+	body  []byte     // of routes that read one; whole
+
+	bearer bool // the route is for people
 }
 
 // action answers one request. It writes its answer as its last step and returns
@@ -93,6 +95,9 @@ type recorder struct {
 	status int
 	bytes  int
 }
+
+// Unwrap lets http.ResponseController reach what is below.
+func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 func (w *recorder) WriteHeader(status int) {
 	w.status = status

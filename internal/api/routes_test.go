@@ -145,6 +145,30 @@ func TestCancel(t *testing.T) {
 	}
 }
 
+// Who signs a body wants it to mean something: where it would not, it is refused.
+func TestRoutesWithoutABody(t *testing.T) {
+	b := newBench(t)
+	id, hook, token := b.invoice(b.shop, ""), b.webhook(b.shop), b.newAccountToken(b.shop)
+	before := b.facts(id)
+	for pattern, whose := range b.api.Patterns() {
+		method, path, _ := strings.Cut(pattern, " ")
+		end := path[strings.LastIndex(path, "/")+1:]
+		if whose == "anonymous" || method != "GET" && method != "DELETE" && !slices.Contains([]string{"cancel", "accept", "drop"}, end) {
+			continue
+		}
+		path = strings.NewReplacer("{id}", id, "{clientId}", b.shop.id, "{webhookId}", hook, "{txId}", "x").Replace(path)
+		const body = `{"force":true}`
+		if whose == "account" {
+			b.wantProblem(b.callWithToken(token, method, path, body), 400, "no body")
+		} else {
+			b.wantProblem(b.call(b.shop, method, path, body), 400, "no body")
+		}
+	}
+	if after := b.facts(id); after != before {
+		t.Errorf("something was changed: %s, was %s", after, before)
+	}
+}
+
 func TestWebhooks(t *testing.T) {
 	b := newBench(t)
 	id := b.webhook(b.shop)

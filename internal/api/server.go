@@ -12,6 +12,7 @@ import (
 	"path"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/paybell/paybell/internal/desk"
 )
@@ -34,6 +35,11 @@ type Server struct {
 	// Ready says whether requests can be answered now; nil means always.
 	Ready func(context.Context) error
 	Log   *slog.Logger // nil: nothing is logged
+	// Stopping is closed when the server is about to stop: streams end then. Nil
+	// means never.
+	Stopping <-chan struct{}
+
+	streams streams
 }
 
 // route is one thing that can be asked. Its path is written as the contract
@@ -75,6 +81,7 @@ func (s *Server) routes() []route {
 		{"GET /api/v{1,2}/merchant/clients/{clientId}/webhooks", signed, s.listWebhooks},
 		{"PUT /api/v{1,2}/merchant/clients/{clientId}/webhooks/{webhookId}", signed | withBody, s.updateWebhook},
 		{"DELETE /api/v{1,2}/merchant/clients/{clientId}/webhooks/{webhookId}", signed, s.deleteWebhook},
+		{"GET /api/v1/merchant/clients/{clientId}/webhooks/{webhookId}/notifications", signed, s.getNotifications},
 		{"GET /api/v{1,2}/merchant/clients/access-control", signed, s.getAccess},
 		{"POST /api/v{1,2}/merchant/clients/access-control", signed | withBody, s.restrictAccess},
 		{"GET /api/v{1,2}/merchant/clients/ip", anonymous, s.callerIP},
@@ -144,9 +151,12 @@ func (s *Server) Handler() http.Handler {
 	})
 }
 
-// isClean tells whether a path is written in its shortest form, without //
+// isClean tells whether a path is text, written in its shortest form, without //
 // or dots.
 func isClean(u *url.URL) bool {
 	p := u.EscapedPath()
+	if !utf8.ValidString(u.Path) || strings.Contains(u.Path, "\x00") {
+		return false
+	}
 	return path.Clean(p) == p || p != "/" && path.Clean(p)+"/" == p
 }

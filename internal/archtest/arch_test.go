@@ -32,16 +32,17 @@ var may = map[string][]string{
 	"internal/store/storetest": {
 		".", "internal/store",
 	},
-	"internal/watch":   {".", "internal/store"},
-	"internal/deliver": {".", "internal/store"},
-	"internal/desk":    {".", "internal/store"},
-	"internal/prune":   {".", "internal/store"},
-	"internal/hostile": {}, // receivers that misbehave: shares nothing with the sender
-	"cmd/hostile":      {"internal/hostile"},
-	"internal/interop": {}, // foreign clients and receivers: share nothing with the product
-	"internal/api":     {".", "internal/desk"},
+	"internal/watch":    {".", "internal/store"},
+	"internal/deliver":  {".", "internal/store"},
+	"internal/desk":     {".", "internal/store"},
+	"internal/prune":    {".", "internal/store"},
+	"internal/hostile":  {}, // receivers that misbehave: shares nothing with the sender
+	"cmd/hostile":       {"internal/hostile"},
+	"internal/interop":  {}, // foreign clients and receivers: share nothing with the product
+	"internal/api":      {".", "internal/desk"},
+	"internal/checkout": {".", "internal/desk"},
 	"cmd/paybell": {
-		".", "internal/api", "internal/chain/sandbox", "internal/deliver", "internal/desk", "internal/loop",
+		".", "internal/api", "internal/chain/sandbox", "internal/checkout", "internal/deliver", "internal/desk", "internal/loop",
 		"internal/prune", "internal/rates", "internal/shop", "internal/store", "internal/watch",
 	},
 }

@@ -48,8 +48,14 @@ func exchange(ctx context.Context, transport http.RoundTripper, d paybell.Delive
 		return 0, "", explain(err)
 	}
 	defer resp.Body.Close() // it was read, or we are done with the connection
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		// Its body is the bare connection: no deadline of ctx ends a read of it.
+		return resp.StatusCode, "", "answered 101: nobody asked for another protocol"
+	}
 	kept, err := readAnswer(resp.Body)
 	switch {
+	case resp.StatusCode == http.StatusNotModified:
+		failure = "answered 304"
 	case resp.StatusCode >= 300 && resp.StatusCode < 400:
 		failure = fmt.Sprintf("answered %d, a redirect; redirects are not followed, register the final URL", resp.StatusCode)
 	case resp.StatusCode < 200 || resp.StatusCode > 299:
@@ -70,7 +76,7 @@ func newRequest(ctx context.Context, d paybell.Delivery, to target, at time.Time
 	h.Set("Content-Type", "application/json")
 	h.Set("Accept-Encoding", "identity")
 	h.Set("User-Agent", "Paybell")
-	h["Paybell-Sequence"] = []string{paybell.Sequence(d.Epoch, d.Number)}
+	h["Paybell-Sequence"] = []string{d.Sequence().String()}
 	for _, kv := range paybell.SignedHeaders(to.secrets, d.Secret(to.secrets), d.ClientID, to.url, d.NotificationID, at, d.Body) {
 		h[kv[0]] = []string{kv[1]} // as it is written in the contracts
 	}
@@ -90,15 +96,4 @@ func readAnswer(body io.Reader) (string, error) {
 	}
 	text := strings.ReplaceAll(strings.ToValidUTF8(kept.String(), "?"), "\x00", "?")
 	return text, err
-}
-
-// explain says in a merchant's words why there was no answer.
-func explain(err error) string {
-	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Sprintf("no complete answer within %v", attemptTime)
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
-		return "the connection was closed before the answer was complete"
-	}
-	return err.Error()
 }

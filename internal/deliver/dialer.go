@@ -68,7 +68,7 @@ func newTransport(d *dialer) *http.Transport {
 		},
 		// Requests share one HTTP/2 connection. When it dies without a word, the
 		// ping ends it; else each request would wait for its own timeout on it.
-		HTTP2: &http.HTTP2Config{SendPingTimeout: 10 * time.Second, PingTimeout: 5 * time.Second},
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 5 * time.Second, PingTimeout: 5 * time.Second},
 	}
 }
 
@@ -127,6 +127,9 @@ func (d *dialer) resolve(ctx context.Context, host string) ([]netip.Addr, error)
 	ctx, cancel := context.WithTimeout(ctx, dnsLimit)
 	defer cancel()
 	addrs, err := d.lookup(ctx, "ip", host)
+	if err != nil && ctx.Err() != nil { // the resolver says only that some deadline is over
+		return nil, &net.DNSError{UnwrapErr: err, Err: "no answer", Name: host, IsTimeout: true}
+	}
 	if err != nil {
 		return nil, err
 	}

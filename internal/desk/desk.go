@@ -24,6 +24,7 @@ type Desk struct {
 	Allow   []netip.Prefix // private addresses that webhooks may point at
 
 	known sync.Map // client id -> knownClient
+	bell  bell
 }
 
 // Quote knows rates.

@@ -28,7 +28,10 @@ func (d *Desk) SetRefundEmail(ctx context.Context, invoiceID, email string) (pay
 }
 
 func checkEmail(field, email string) error {
-	if _, err := mail.ParseAddress(email); err != nil || len(email) > 254 {
+	if len(email) > 254 {
+		return paybell.InvalidField(field, "is longer than an e-mail address can be")
+	}
+	if _, err := mail.ParseAddress(email); err != nil {
 		return paybell.InvalidField(field, "is not an e-mail address")
 	}
 	return nil

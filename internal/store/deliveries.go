@@ -194,11 +194,18 @@ func (tx *Tx) ActiveURL(webhookID string) (url string, active bool, err error) {
 	return one(tx, scanText, "SELECT url FROM webhooks WHERE id = $1 AND state = 'active'", webhookID)
 }
 
-// Deliveries lists a webhook's deliveries after a number, for people to look at.
+// Epoch is that of the store's sequence numbers.
+func (tx *Tx) Epoch() int64 { return tx.db.epoch }
+
+// Deliveries lists a webhook's deliveries after a number, in order.
 func (tx *Tx) Deliveries(webhookID string, after int64, limit int) ([]paybell.Delivery, error) {
-	return list(tx, scanDelivery, `SELECT `+deliveryColumns+` FROM deliveries d
+	all, err := list(tx, scanDelivery, `SELECT `+deliveryColumns+` FROM deliveries d
 		JOIN webhooks w ON w.id = d.webhook_id JOIN notifications n ON n.id = d.notification_id
 		WHERE d.webhook_id = $1 AND d.number > $2 ORDER BY d.number LIMIT $3`, webhookID, after, limit)
+	for i := range all {
+		all[i].Epoch = tx.db.epoch
+	}
+	return all, err
 }
 
 // Attempts lists what was tried for one delivery.

@@ -20,7 +20,7 @@ func fillFilters(ctx context.Context, tx *sql.Tx) error {
 		}
 		for _, inv := range page {
 			if _, err := tx.ExecContext(ctx, "UPDATE invoices SET po_number = $2, integration = $3, searched = $4 WHERE id = $1",
-				inv.ID, poNumber(&inv), inv.Bill.Integration(), searched(&inv)); err != nil {
+				inv.ID, poNumber(&inv), inv.Bill.Integration(), inv.Bill.Searched()); err != nil {
 				return err
 			}
 			last = inv.ID

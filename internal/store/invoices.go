@@ -77,12 +77,9 @@ func (tx *Tx) SaveBill(inv paybell.Invoice) error {
 		return fmt.Errorf("encode the bill: %w", err)
 	}
 	_, err = tx.exec("UPDATE invoices SET bill = $2, po_number = $3, integration = $4, searched = $5 WHERE id = $1",
-		inv.ID, string(bill), poNumber(&inv), inv.Bill.Integration(), searched(&inv))
+		inv.ID, string(bill), poNumber(&inv), inv.Bill.Integration(), inv.Bill.Searched())
 	return err
 }
-
-// searched is the text by which an invoice is found.
-func searched(inv *paybell.Invoice) string { return inv.ID + " " + inv.Bill.Searched() }
 
 // poNumber is an invoice's purchase order number as a column has it: PostgreSQL
 // knows no zero bytes.
@@ -120,10 +117,8 @@ type InvoiceFilter struct {
 	ClientID    string        // empty: any
 	Integration string        // the client's id, or what the metadata say; empty: any
 	From, To    time.Time     // when it was created, both included; zero: any
-	// PayoutWalletID asks for invoices that were paid out to a wallet: the desk
-	// knows that there are none.
-	PayoutWalletID string
-	Words          []string // all of them are in it, in any case; at most MaxWords
+	None        bool          // for what no invoice can be: the desk answers itself
+	Words       []string      // all of them are in it, in any case, or are its id; at most MaxWords
 	// Before is the last invoice of the page before; its moment and id. Zero:
 	// from the newest.
 	BeforeAt time.Time
@@ -138,21 +133,26 @@ func (tx *Tx) Invoices(f InvoiceFilter) ([]paybell.Invoice, error) {
 	if before == 0 {
 		before = math.MaxInt64
 	}
-	if to == 0 {
+	if f.To.IsZero() {
 		to = math.MaxInt64
 	}
 	var words [MaxWords]string
+	id := ""
 	for i, word := range f.Words {
+		if uuid, ok := paybell.ParseUUID(word); ok {
+			id = uuid
+			continue
+		}
 		words[i] = "%" + strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(strings.ToLower(word)) + "%"
 	}
 	page, err := list(tx, scanInvoice, "SELECT "+invoiceColumns+` FROM invoices
 		WHERE merchant_id = $1 AND (created_at, id) < ($2, $3) AND created_at >= $4 AND created_at <= $5
 		AND ($6 = '' OR state = $6) AND ($7 = '' OR client_id = $7) AND ($8 = '' OR integration = $8 OR client_id = $8)
 		AND ($9 = '' OR searched LIKE $9 ESCAPE '\') AND ($10 = '' OR searched LIKE $10 ESCAPE '\')
-		AND ($11 = '' OR searched LIKE $11 ESCAPE '\') AND ($12 = '' OR searched LIKE $12 ESCAPE '\')
-		ORDER BY created_at DESC, id DESC LIMIT $13`,
+		AND ($11 = '' OR searched LIKE $11 ESCAPE '\') AND ($12 = '' OR searched LIKE $12 ESCAPE '\') AND ($13 = '' OR id = $13)
+		ORDER BY created_at DESC, id DESC LIMIT $14`,
 		f.MerchantID, before, f.BeforeID, micros(f.From), to, string(f.State), f.ClientID, f.Integration,
-		words[0], words[1], words[2], words[3], f.Limit)
+		words[0], words[1], words[2], words[3], id, f.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -293,7 +293,7 @@ func (tx *Tx) saveInvoice(inv paybell.Invoice, was int) error {
 			inv.ID, inv.MerchantID, inv.ClientID, inv.Version, string(inv.State), int64(inv.Flags), string(bill),
 			micros(inv.CreatedAt), micros(inv.ExpiresAt), micros(inv.PaidAt), micros(inv.CompletedAt),
 			micros(inv.CancelledAt), micros(inv.TimedOutAt), inv.Window.Microseconds(), inv.Tolerance, flag(inv.AcceptLate), flag(inv.Test),
-			micros(dueAt), dueNetwork, poNumber(&inv), inv.Bill.Integration(), searched(&inv))
+			micros(dueAt), dueNetwork, poNumber(&inv), inv.Bill.Integration(), inv.Bill.Searched())
 		return err
 	}
 	n, err := tx.exec(`UPDATE invoices SET version = $3, state = $4, flags = $5, paid_at = $6, completed_at = $7,

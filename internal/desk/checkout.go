@@ -1,0 +1,193 @@
+package desk
+
+import (
+	"context"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/paybell/paybell"
+	"github.com/paybell/paybell/internal/store"
+)
+
+// CheckoutView is what may be shown to whoever has an invoice's link.
+type CheckoutView struct {
+	Invoice   paybell.Invoice  // without what is the merchant's own, and the buyer's
+	Merchant  paybell.Merchant // the name, and the e-mail address if the invoice shows it
+	AsksBuyer bool             // the merchant wants to know who buys, and nobody has said it
+	Coins     []PricedCoin     // that can be chosen now; none once money was seen or the time is over
+
+	// SuccessURL leads back to the shop when the invoice is paid, CancelURL before.
+	// Empty: there is no such link.
+	SuccessURL, CancelURL string
+}
+
+// PricedCoin is a coin that an invoice can be paid with.
+type PricedCoin struct {
+	paybell.Currency
+	Due  paybell.Units // as locked by a payment that is open, or at the rate of now
+	Open bool          // there is such a payment
+}
+
+// Checkout reads an invoice for its buyer, who needs nothing but its id. It
+// changes nothing and takes no address.
+//
+// The links are what the buyer's browser was given, which anybody can have
+// written. One counts only if it is http(s) and its host and port are those of
+// an address that the merchant registered: the client's URL, one of the client's
+// webhooks, or a link of the invoice's own. Else the invoice's own link is it.
+func (d *Desk) Checkout(ctx context.Context, invoiceID, successURL, cancelURL string) (CheckoutView, error) {
+	inv, merchant, err := d.SharedInvoice(ctx, invoiceID)
+	if err != nil {
+		return CheckoutView{}, err
+	}
+	b := &inv.Bill
+	v := CheckoutView{Merchant: paybell.Merchant{ID: merchant.ID, Name: merchant.Name}}
+	if b.MerchantOptions.ShowEmail {
+		v.Merchant.Email = merchant.Email
+	}
+	registered := hostSet{}
+	if successURL != "" || cancelURL != "" {
+		if registered, err = d.shopHosts(ctx, &inv); err != nil {
+			return CheckoutView{}, err
+		}
+	}
+	v.SuccessURL = registered.link(successURL, b.SuccessURL)
+	v.CancelURL = registered.link(cancelURL, b.CancelURL)
+	if at := now(); takesPayment(&inv, at) {
+		v.AsksBuyer = b.Buyer == nil && (b.RequireBuyerNameAndEmail || b.BuyerDataCollectionMessage != "")
+		if v.Coins, err = d.coinsFor(ctx, &inv, at); err != nil {
+			return CheckoutView{}, err
+		}
+	}
+	v.Invoice = forBuyer(inv)
+	return v, nil
+}
+
+// takesPayment reports whether a coin may be chosen. The domain would let one be
+// chosen beside another that has money; but money in two coins is not summed,
+// and a page that offers it invites a mistake.
+func takesPayment(inv *paybell.Invoice, now time.Time) bool {
+	return (inv.State == paybell.Unpaid || inv.State == paybell.Pending) && now.Before(inv.ExpiresAt) &&
+		!slices.ContainsFunc(inv.Payments, func(p paybell.Payment) bool { return !inv.Money(p).Seen.IsZero() })
+}
+
+// coinsFor prices the coins. One that has no rate now cannot be chosen now.
+func (d *Desk) coinsFor(ctx context.Context, inv *paybell.Invoice, at time.Time) ([]PricedCoin, error) {
+	var coins []PricedCoin
+	for _, c := range paybell.Currencies() {
+		if !c.Payable() {
+			continue
+		}
+		if p, ok := current(inv, c); ok {
+			if at.Before(p.ExpiresAt) { // else it is about to be timed out
+				coins = append(coins, PricedCoin{Currency: c, Due: p.Due, Open: true})
+			}
+			continue
+		}
+		if len(inv.Payments) >= maxPayments {
+			continue
+		}
+		o, err := d.offer(ctx, inv.Bill, c.ID)
+		switch code := paybell.CodeOf(err); {
+		case err != nil && code != paybell.Unavailable && code != paybell.Invalid:
+			return nil, err
+		case err == nil && !o.due.IsZero():
+			coins = append(coins, PricedCoin{Currency: c, Due: o.due})
+		}
+	}
+	return coins, nil
+}
+
+// forBuyer keeps of an invoice what a buyer's page shows. What is added to
+// invoices later is not shown until it is added here.
+func forBuyer(inv paybell.Invoice) paybell.Invoice {
+	b := inv.Bill
+	inv.ClientID = ""
+	inv.Bill = paybell.Bill{
+		Currency: b.Currency, Total: b.Total, Breakdown: b.Breakdown, Items: b.Items, Number: b.Number, Description: b.Description,
+		NotesToRecipient: b.NotesToRecipient, TermsAndConditions: b.TermsAndConditions,
+		BuyerDataCollectionMessage: b.BuyerDataCollectionMessage, RequireBuyerNameAndEmail: b.RequireBuyerNameAndEmail,
+		InvoiceDate: b.InvoiceDate, DueDate: b.DueDate, MerchantOptions: b.MerchantOptions,
+		HideShoppingCart: b.HideShoppingCart, SimpleQR: b.SimpleQR,
+	}
+	inv.Payments = slices.Clone(inv.Payments)
+	for i := range inv.Payments {
+		inv.Payments[i].RefundEmail = ""
+	}
+	return inv
+}
+
+// hostSet holds "host:port" of addresses that a merchant registered.
+type hostSet map[string]bool
+
+// shopHosts are the hosts that an invoice's client is known to live on.
+func (d *Desk) shopHosts(ctx context.Context, inv *paybell.Invoice) (hostSet, error) {
+	return store.View(ctx, d.DB, func(tx *store.Tx) (hostSet, error) {
+		c, err := tx.Client(inv.ClientID)
+		if err != nil {
+			return nil, err
+		}
+		hooks, err := tx.Webhooks(inv.ClientID)
+		if err != nil {
+			return nil, err
+		}
+		hosts := hostSet{}
+		hosts.add(c.URL)
+		hosts.add(inv.Bill.SuccessURL)
+		hosts.add(inv.Bill.CancelURL)
+		for _, w := range hooks {
+			hosts.add(w.URL)
+		}
+		return hosts, nil
+	})
+}
+
+func (s hostSet) add(address string) {
+	if u, ok := parseLink(address); ok {
+		s[hostPort(u)] = true
+	}
+}
+
+// link is the given link if its host is in the set, else the merchant's own, in
+// the spelling that was judged; empty: neither will do.
+func (s hostSet) link(given, own string) string {
+	if u, ok := parseLink(given); ok && s[hostPort(u)] {
+		return u.String()
+	}
+	if u, ok := parseLink(own); ok {
+		return u.String()
+	}
+	return ""
+}
+
+// parseLink reads an absolute http(s) address. A user name before the host only
+// serves to deceive people who read it.
+func parseLink(link string) (*url.URL, bool) {
+	u, err := url.Parse(link)
+	if err != nil || len(link) > 2000 || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil {
+		return nil, false
+	}
+	return u, true
+}
+
+// hostPort names a host and port in one way. Letters that are not ASCII are
+// compared as they are written: some of them look like others, or fold to them.
+func hostPort(u *url.URL) string {
+	port := u.Port()
+	switch {
+	case port != "":
+	case u.Scheme == "https":
+		port = "443"
+	default:
+		port = "80"
+	}
+	lower := func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			r += 'a' - 'A'
+		}
+		return r
+	}
+	return strings.Map(lower, u.Hostname()) + ":" + port
+}
