@@ -136,23 +136,19 @@ func (tx *Tx) Invoices(f InvoiceFilter) ([]paybell.Invoice, error) {
 	if f.To.IsZero() {
 		to = math.MaxInt64
 	}
-	var words [MaxWords]string
-	id := ""
+	var like, ids [MaxWords]string
 	for i, word := range f.Words {
-		if uuid, ok := paybell.ParseUUID(word); ok {
-			id = uuid
-			continue
-		}
-		words[i] = "%" + strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(strings.ToLower(word)) + "%"
+		ids[i] = strings.ToLower(word)
+		like[i] = "%" + strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(ids[i]) + "%"
 	}
 	page, err := list(tx, scanInvoice, "SELECT "+invoiceColumns+` FROM invoices
 		WHERE merchant_id = $1 AND (created_at, id) < ($2, $3) AND created_at >= $4 AND created_at <= $5
 		AND ($6 = '' OR state = $6) AND ($7 = '' OR client_id = $7) AND ($8 = '' OR integration = $8 OR client_id = $8)
-		AND ($9 = '' OR searched LIKE $9 ESCAPE '\') AND ($10 = '' OR searched LIKE $10 ESCAPE '\')
-		AND ($11 = '' OR searched LIKE $11 ESCAPE '\') AND ($12 = '' OR searched LIKE $12 ESCAPE '\') AND ($13 = '' OR id = $13)
-		ORDER BY created_at DESC, id DESC LIMIT $14`,
+		AND ($9 = '' OR searched LIKE $9 ESCAPE '\' OR id = $10) AND ($11 = '' OR searched LIKE $11 ESCAPE '\' OR id = $12)
+		AND ($13 = '' OR searched LIKE $13 ESCAPE '\' OR id = $14) AND ($15 = '' OR searched LIKE $15 ESCAPE '\' OR id = $16)
+		ORDER BY created_at DESC, id DESC LIMIT $17`,
 		f.MerchantID, before, f.BeforeID, micros(f.From), to, string(f.State), f.ClientID, f.Integration,
-		words[0], words[1], words[2], words[3], id, f.Limit)
+		like[0], ids[0], like[1], ids[1], like[2], ids[2], like[3], ids[3], f.Limit)
 	if err != nil {
 		return nil, err
 	}
