@@ -105,7 +105,8 @@ func testInvoicesByWords(t *testing.T, db *store.DB) {
 		{`\`, []string{a}}, {`\\`, nil}, {`\%`, nil}, {`\_`, nil}, {`f \ '`, []string{a}}, {"'", []string{a}}, {`"`, nil}, {"*", nil}, {"?", nil}, {"[a-z]", nil}, {".", []string{a}},
 		{"zoë\nshirt", []string{a}}, {"shirt\nzoë", []string{a}}, {"zoë\ncafé", nil}, {"off\n100", []string{b, a}}, {"off\n100\ncafé", []string{b}},
 		{"o\nf\nf\n%", []string{a}}, {"o\nf\nf\n?", nil}, {"?\no\nf\nf", nil}, {"o\n?\nf\nf", nil}, {"o\nf\n?\nf", nil},
-		{a, []string{a}}, {strings.ToUpper(a), []string{a}}, {a + " inv-7", []string{a}}, {a + "\n" + b, nil},
+		{a, []string{a}}, {strings.ToUpper(a), []string{a}}, {a[:35], nil}, {a + "x", nil}, {"%" + a[1:], nil}, {a + "\n" + b, nil}, {a + "\ncafé", nil},
+		{a + "\no\nf\nf", []string{a}}, {"o\n" + a + "\nf\nf", []string{a}}, {"o\nf\n" + a + "\nf", []string{a}}, {"o\nf\nf\n" + a, []string{a}}, {"o\nf\nf\n" + c, nil},
 		{"edge", []string{c}}, {"nobody finds", nil}, {"not for searching", nil}, {"number", nil}, {"description", nil},
 		{"nothing has this", nil}, {strings.Repeat("%", 3000), nil},
 	} {
