@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -57,9 +58,42 @@ func (quote) Rate(_ context.Context, from, to paybell.Currency, _ time.Time) (de
 	return decimal.NewFromInt(1), nil
 }
 
+// emptyStore is the files of a store that was just made. To make one for each
+// test takes most of the time of most tests.
+var emptyStore = sync.OnceValues(func() (files map[string][]byte, err error) {
+	dir, err := os.MkdirTemp("", "paybell-empty-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	keys, err := store.OpenKeyring(filepath.Join(dir, "paybell.key"))
+	if err != nil {
+		return nil, err
+	}
+	db, err := store.OpenSQLite(context.Background(), dir, store.Options{Keys: keys, Migrate: true})
+	if err != nil {
+		return nil, err
+	}
+	if err := db.Close(); err != nil {
+		return nil, err
+	}
+	files = map[string][]byte{}
+	for _, name := range []string{"paybell.key", "paybell.db"} {
+		if files[name], err = os.ReadFile(filepath.Join(dir, name)); err != nil {
+			return nil, err
+		}
+	}
+	return files, nil
+})
+
 func newBench(t *testing.T) *bench {
 	t.Helper()
 	dir := t.TempDir()
+	files, err := emptyStore()
+	must(t, err)
+	for name, content := range files {
+		must(t, os.WriteFile(filepath.Join(dir, name), content, 0o600))
+	}
 	keys, err := store.OpenKeyring(filepath.Join(dir, "paybell.key"))
 	must(t, err)
 	b := &bench{T: t, log: &logBuffer{}}

@@ -75,13 +75,49 @@ var running *server
 // that was skipped proves nothing.
 func Open(t testing.TB) (dsn string) {
 	t.Helper()
+	// template0 cannot be connected to, so nobody can be in the way of the copy.
+	return open(t, "template0")
+}
+
+// Copy is Open for a database that begins as fill has made one: with a schema, for
+// instance, which takes longer to make than to copy. fill is called once in a
+// binary for each name; it must have closed its connections when it returns.
+func Copy(t testing.TB, name string, fill func(dsn string) error) (dsn string) {
+	t.Helper()
+	s, err := shared()
+	if err != nil {
+		t.Fatalf("pgtest: %v", err)
+	}
+	template := "pb_template_" + name + "_" + own
+	once, _ := templates.LoadOrStore(name, sync.OnceValue(func() error {
+		if err := s.exec("CREATE DATABASE " + template + like("template0")); err != nil {
+			return err
+		}
+		return fill(s.dsn(template))
+	}))
+	if err := once.(func() error)(); err != nil {
+		t.Fatalf("pgtest: fill the template %s: %v", name, err)
+	}
+	return open(t, template)
+}
+
+var (
+	templates sync.Map                       // name -> func() error
+	own       = strings.ToLower(rand.Text()) // keeps binaries apart that share a server
+)
+
+func like(template string) string {
+	return " TEMPLATE " + template + " ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'"
+}
+
+func open(t testing.TB, template string) (dsn string) {
+	t.Helper()
 	s, err := shared()
 	if err != nil {
 		t.Fatalf("pgtest: %v", err)
 	}
 	name := "pb_" + strings.ToLower(rand.Text())
-	// template0 cannot be connected to, so nobody can be in the way of the copy.
-	if err := s.exec("CREATE DATABASE " + name + " TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'"); err != nil {
+	if err := s.exec("CREATE DATABASE " + name + like(template)); err != nil {
 		t.Fatalf("pgtest: make a database: %v", err)
 	}
 	t.Cleanup(func() {
@@ -97,6 +133,10 @@ func Open(t testing.TB) (dsn string) {
 func Main(m *testing.M) {
 	code := m.Run()
 	if running != nil {
+		templates.Range(func(name, _ any) bool { // of a server that goes on
+			_ = running.exec("DROP DATABASE IF EXISTS pb_template_" + name.(string) + "_" + own + " WITH (FORCE)")
+			return true
+		})
 		if err := running.stop(); err != nil {
 			fmt.Fprintf(os.Stderr, "pgtest: %v\n", err)
 			code = max(code, 1)

@@ -92,7 +92,8 @@ func (tx *Tx) DeleteClient(id string, now time.Time) error {
 	}
 	// In the order in which Apply and Record lock, or they would wait for each other.
 	if err := tx.lock(`SELECT id FROM invoices WHERE id IN
-		(SELECT invoice_id FROM deliveries WHERE client_id = $1 AND state IN ('pending', 'held')) ORDER BY id`, id); err != nil {
+		(SELECT invoice_id FROM deliveries WHERE webhook_id IN (SELECT id FROM webhooks WHERE client_id = $1) AND state IN ('pending', 'held'))
+		ORDER BY id`, id); err != nil {
 		return err
 	}
 	if err := tx.lock("SELECT id FROM webhooks WHERE client_id = $1 ORDER BY id", id); err != nil {
@@ -101,7 +102,9 @@ func (tx *Tx) DeleteClient(id string, now time.Time) error {
 	if _, err := tx.exec("UPDATE webhooks SET state = 'deleted' WHERE client_id = $1", id); err != nil {
 		return err
 	}
-	_, err = tx.exec("UPDATE deliveries SET state = 'exhausted', due_at = 0, finished_at = $2 WHERE client_id = $1 AND state IN ('pending', 'held')", id, micros(now))
+	// By webhook: there is an index for that.
+	_, err = tx.exec(`UPDATE deliveries SET state = 'exhausted', due_at = 0, finished_at = $2
+		WHERE webhook_id IN (SELECT id FROM webhooks WHERE client_id = $1) AND state IN ('pending', 'held')`, id, micros(now))
 	return err
 }
 

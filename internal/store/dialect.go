@@ -30,7 +30,8 @@ var sqliteDialect = dialect{
 }
 
 var postgresDialect = dialect{
-	name: "postgres", goose: goose.DialectPostgres, forUpdate: " FOR UPDATE",
+	name: "postgres", goose: goose.DialectPostgres, forUpdate: " FOR NO KEY UPDATE", // rows that refer to it may be added meanwhile
+
 	retryable: func(err error) bool {
 		var pg *pgconn.PgError
 		// serialization failure, deadlock, or a unique number that another took first

@@ -69,8 +69,9 @@ func (tx *Tx) InvoiceForUpdate(id string) (paybell.Invoice, error) {
 	return tx.Invoice(id)
 }
 
-// SaveBill writes what an invoice says. Notifications made from now on have it;
-// it is no change of the invoice's state and not told by itself.
+// SaveBill writes what an invoice says. Notifications made from now on have it
+// (on PostgreSQL, one that is just being made may not); it is no change of the
+// invoice's state and not told by itself.
 func (tx *Tx) SaveBill(inv paybell.Invoice) error {
 	bill, err := json.Marshal(inv.Bill)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -58,8 +59,35 @@ func sqlitePlace(t testing.TB) place {
 	}
 }
 
-func postgresPlace(t testing.TB) place {
-	dsn := pgtest.Open(t)
+// makeSchema makes a store and takes its key away: each test has its own.
+func makeSchema(dsn string) error {
+	dir, err := os.MkdirTemp("", "paybell-key-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	keys, err := store.OpenKeyring(filepath.Join(dir, "key"))
+	if err != nil {
+		return err
+	}
+	db, err := store.OpenPostgres(context.Background(), dsn, store.Options{Keys: keys, Migrate: true})
+	if err != nil {
+		return err
+	}
+	if err := db.Close(); err != nil {
+		return err
+	}
+	raw, err := sql.Open("pgx", dsn)
+	if err != nil {
+		return err
+	}
+	_, err = raw.Exec("DELETE FROM meta WHERE name = 'key'")
+	return errors.Join(err, raw.Close())
+}
+
+func postgresPlace(t testing.TB) place { return postgresAt(pgtest.Copy(t, "empty", makeSchema)) }
+
+func postgresAt(dsn string) place {
 	raw := func(t testing.TB) *sql.DB { return openRaw(t, "pgx", dsn) }
 	return place{
 		name: "PostgreSQL",
@@ -289,7 +317,7 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 
 // Only the server makes a schema; others say so.
 func TestOldSchemaIsRefused(t *testing.T) {
-	for _, p := range places(t) {
+	for _, p := range []place{sqlitePlace(t), postgresAt(pgtest.Open(t))} {
 		exec(t, p.raw(t), "CREATE TABLE first_start_died_here (x BIGINT)")
 		opt := server(t)
 		opt.Migrate = false

@@ -122,6 +122,8 @@ func testInvoicesByWords(t *testing.T, db *store.DB) {
 	wantSame(t, "with all of it", s.found(t, store.InvoiceFilter{
 		Words: []string{"100", "off"}, From: after(1), To: after(2), State: paybell.Unpaid, ClientID: s.Client.ID, Integration: s.Client.ID, BeforeAt: after(2), BeforeID: b,
 	}), []string{a})
+	d := write(s, 4, func(b *paybell.Bill) { b.Number = strings.ToUpper(a) })
+	wantSame(t, "with an id that is another's number", s.found(t, store.InvoiceFilter{Words: []string{a}}), []string{d, a})
 }
 
 // By the program that made it: as the invoice says, or by the client's id.
