@@ -61,7 +61,8 @@
 // what real clients send, version.go writes money as the two versions have it.
 // An answer that has to be the same when a request comes again is written in the
 // transaction of what it tells (desk/once.go). internal/rates knows rates, from a
-// table for now.
+// table for now. internal/checkout is the page that the buyer sees, a room of its
+// own that works without JavaScript.
 //
 // cmd/paybell is the only place that wires: serve, demo, and the operator's
 // tools. internal/shop is the merchant's server that the demo plays; it shares
@@ -72,4 +73,6 @@
 // internal/archtest holds the arrows between these packages. testdata/script
 // drives the real binary. internal/killtest kills it, many times.
 // internal/interop lets foreign shops, in PHP and Node, play the whole flow.
+// internal/hostile is receivers that misbehave, each in its own way; cmd/hostile
+// lets any sender try them.
 package paybell

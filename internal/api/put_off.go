@@ -17,6 +17,8 @@ func putOff() []route {
 		{"POST /api/v{1,2}/merchant/invoices/buy-now-button", "Buy-now buttons are not offered; create an invoice and link to its checkoutLink."},
 		{"POST /api/v1/invoices/button", "Buy-now buttons are not offered; create an invoice and link to its checkoutLink."},
 		{"PUT /api/v{1,2}/merchant/invoices/{id}/payout-config", "Nothing is paid out: buyers pay straight into the merchant's wallet."},
+		{"GET /api/v{1,2}/currencies/{id}/logo", "There are no pictures of currencies here; logo in GET /api/v1/currencies says so, with null."},
+		{"GET /api/v{1,2}/currencies/{id}/logosvg", "There are no pictures of currencies here; logo in GET /api/v1/currencies says so, with null."},
 		{"POST /api/v1/invoices", "Unsigned invoices are not offered; sign POST /api/v2/merchant/invoices."},
 		{"/api/v{1,2}/merchant/wallets", wallets},
 		{"/api/v{1,2}/merchant/wallets/{rest...}", wallets},

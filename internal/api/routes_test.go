@@ -465,6 +465,8 @@ func TestPutOff(t *testing.T) {
 		"POST /api/v1/merchant/invoices/buy-now-button": button, "POST /api/v2/merchant/invoices/buy-now-button": button, "POST /api/v1/invoices/button": button,
 		"PUT /api/v1/merchant/invoices/x/payout-config": payout, "PUT /api/v2/merchant/invoices/x/payout-config": payout,
 		"POST /api/v1/invoices":         simple,
+		"GET /api/v1/currencies/1/logo": "no pictures", "GET /api/v2/currencies/4%3A0xdac17f958d2ee523a2206206994597c13d831ec7/logo": "no pictures",
+		"GET /api/v1/currencies/1/logosvg": "no pictures", "GET /api/v2/currencies/1/logosvg": "no pictures",
 		"POST /api/v1/merchant/wallets": wallet, "POST /api/v2/merchant/wallets": wallet, "PUT /api/v2/merchant/wallets": wallet, "DELETE /api/v1/merchant/wallets": wallet,
 		"GET /api/v1/merchant/wallets/x": wallet, "GET /api/v2/merchant/wallets/x/addresses": wallet, "POST /api/v1/merchant/wallets/x/addresses": wallet,
 		"PUT /api/v1/merchant/wallets/x/webhook": wallet, "PUT /api/v2/merchant/wallets/x/addresses/y/webhook": wallet, "GET /api/v1/merchant/wallets/x/balance/2026-01-02": wallet,
