@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -243,12 +244,17 @@ func openSources(t *testing.T) {
 	}
 }
 
+// freeAddr finds a port below those that the kernel gives to outgoing
+// connections: one of those could take it before the program does.
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		addr := fmt.Sprintf("127.0.0.1:%d", 12_000+rand.IntN(18_000))
+		if l, err := net.Listen("tcp", addr); err == nil {
+			_ = l.Close()
+			return addr
+		}
 	}
-	defer l.Close() // now another can have it
-	return fmt.Sprint(l.Addr())
+	t.Fatal("no free port")
+	return ""
 }
