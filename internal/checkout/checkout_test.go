@@ -243,6 +243,11 @@ func TestBuyerForm(t *testing.T) {
 			}
 			inv, _, err := b.desk.SharedInvoice(t.Context(), id)
 			must(t, err)
+			if p := inv.Bill.Buyer; p == nil || *p != (paybell.Party{}) {
+				t.Errorf("who has the link is told of the buyer: %+v", p)
+			}
+			inv, _, err = b.desk.Invoice(t.Context(), desk.Owner(inv.MerchantID), id)
+			must(t, err)
 			if p := inv.Bill.Buyer; p == nil || p.Name.First != "Ann" || p.Name.Last != "Lee" || p.Email != "ann@example.com" {
 				t.Errorf("the invoice says the buyer is %+v", p)
 			}

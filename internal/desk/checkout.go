@@ -38,15 +38,12 @@ type PricedCoin struct {
 // an address that the merchant registered: the client's URL, one of the client's
 // webhooks, or a link of the invoice's own. Else the invoice's own link is it.
 func (d *Desk) Checkout(ctx context.Context, invoiceID, successURL, cancelURL string) (CheckoutView, error) {
-	inv, merchant, err := d.SharedInvoice(ctx, invoiceID)
+	inv, merchant, err := d.wholeInvoice(ctx, invoiceID)
 	if err != nil {
 		return CheckoutView{}, err
 	}
 	b := &inv.Bill
-	v := CheckoutView{Merchant: paybell.Merchant{ID: merchant.ID, Name: merchant.Name}}
-	if b.MerchantOptions.ShowEmail {
-		v.Merchant.Email = merchant.Email
-	}
+	v := CheckoutView{Merchant: merchantFor(inv.Bill, merchant)}
 	registered := hostSet{}
 	if successURL != "" || cancelURL != "" {
 		if registered, err = d.shopHosts(ctx, &inv); err != nil {
@@ -110,7 +107,14 @@ func forBuyer(inv paybell.Invoice) paybell.Invoice {
 		NotesToRecipient: b.NotesToRecipient, TermsAndConditions: b.TermsAndConditions,
 		BuyerDataCollectionMessage: b.BuyerDataCollectionMessage, RequireBuyerNameAndEmail: b.RequireBuyerNameAndEmail,
 		InvoiceDate: b.InvoiceDate, DueDate: b.DueDate, MerchantOptions: b.MerchantOptions,
-		HideShoppingCart: b.HideShoppingCart, SimpleQR: b.SimpleQR,
+		HideShoppingCart: b.HideShoppingCart, SimpleQR: b.SimpleQR, UseCoinReservation: b.UseCoinReservation,
+		SuccessURL: b.SuccessURL, CancelURL: b.CancelURL,
+	}
+	if b.Buyer != nil {
+		inv.Bill.Buyer = &paybell.Party{}
+	}
+	if b.Shipping != nil {
+		inv.Bill.Shipping = &paybell.Party{}
 	}
 	inv.Payments = slices.Clone(inv.Payments)
 	for i := range inv.Payments {
