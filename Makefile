@@ -1,6 +1,7 @@
 # `make test` runs every test and installs what they need (Debian, as root).
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 KILLTEST    = ./internal/killtest
+KILLS       = 25
 
 .PHONY: test check race kill tools bench vuln
 
@@ -17,9 +18,9 @@ check:
 race:
 	go test -race -timeout 6m $$(go list ./... | grep -v killtest)
 
-# kill -9 the real server under load, many times.
+# kill -9 the real server under load, many times: make kill KILLS=200
 kill:
-	go test -timeout 4m -v $(KILLTEST)
+	go test -timeout 30m -v $(KILLTEST) -kills $(KILLS)
 
 # The store's tests run on a throw-away PostgreSQL, the README's commands use
 # curl and openssl, the foreign shops are written in PHP and Node.

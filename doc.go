@@ -48,9 +48,17 @@
 // time, so the index of what is due never holds what may not go. Fresh commits
 // are handed over directly. Results are written many at a time. A crash between
 // a POST and its record means the same bytes again: at least once, never less.
-// dialer.go refuses private addresses at the moment of dialling.
 //
-// internal/prune deletes what is over. internal/loop is the one loop around all
+// What is about a merchant's server ([Health], endpoint.go) is shared by all
+// webhooks there: requests at a time, Retry-After, how long it has been failing.
+// A head that may not go (its webhook was paused, moved, deleted) is settled when
+// it is met, with its lane: that keeps every change of a webhook small. What was
+// missed, or is to be sent again, is a job ([Resend], resend.go). Several processes
+// deal the endpoints out among them (shards.go). dialer.go refuses private
+// addresses at the moment of dialling.
+//
+// internal/prune deletes what is over. internal/telemetry counts what an operator
+// watches. internal/loop is the one loop around all
 // that works in steps.
 //
 // # What can be asked
@@ -73,6 +81,8 @@
 // internal/archtest holds the arrows between these packages. testdata/script
 // drives the real binary. internal/killtest kills it, many times.
 // internal/interop lets foreign shops, in PHP and Node, play the whole flow.
+// internal/sim runs several processes in virtual time against faults of every
+// kind, by seeds.
 // internal/hostile is receivers that misbehave, each in its own way; cmd/hostile
 // lets any sender try them.
 package paybell

@@ -31,23 +31,58 @@ func (c Change) Tell(m Merchant, names EventNames) Notification {
 		ID: NewNotificationID(c.At), MerchantID: m.ID, ClientID: inv.ClientID, InvoiceID: inv.ID,
 		Version: inv.Version, Event: c.Event, At: c.At,
 	}
-	body, err := json.Marshal(envelopeJSON{
-		ID: n.ID, Type: c.Event.Wire(names),
-		Timestamp: c.At.UTC().Format("2006-01-02T15:04:05.0000000-07:00"),
-		Invoice:   newInvoiceJSON(inv, m),
-	})
-	if err != nil {
-		panic("paybell: a notification cannot fail to encode: " + err.Error()) // raw JSON in a Bill was checked when it came in
-	}
-	n.Body = body
+	invoice := newInvoiceJSON(inv, m)
+	n.Body = envelope(n, names, envelopeJSON{Invoice: &invoice})
 	return n
 }
 
 type envelopeJSON struct {
-	ID        string      `json:"id"`
-	Type      string      `json:"type"`
-	Timestamp string      `json:"timestamp"`
-	Invoice   invoiceJSON `json:"invoice"`
+	ID        string        `json:"id"`
+	Type      string        `json:"type"`
+	Timestamp string        `json:"timestamp"`
+	Invoice   *invoiceJSON  `json:"invoice,omitempty"`
+	Webhook   *disabledJSON `json:"webhook,omitempty"`
+}
+
+// Disabled says that nothing is sent any more to some webhooks of a client, until
+// somebody enables them.
+type Disabled struct {
+	ClientID     string
+	Origin       string   // their endpoint
+	WebhookIDs   []string // of the client's own; those given with invoices are not listed
+	Reason       string
+	FailingSince time.Time // zero: it did not fail for long, it said that it is gone
+	At           time.Time
+}
+
+// Tell makes the notification for the client's other webhooks. It names webhooks
+// by id: their URLs may hold tokens, and others read this.
+func (d Disabled) Tell(names EventNames) Notification {
+	n := Notification{ID: NewNotificationID(d.At), ClientID: d.ClientID, Event: WebhookWasDisabled, At: d.At}
+	n.Body = envelope(n, names, envelopeJSON{Webhook: &disabledJSON{
+		MerchantClientID: DashedClientID(d.ClientID), Endpoint: d.Origin, IDs: append([]string{}, d.WebhookIDs...),
+		Reason: d.Reason, FailingSince: unix(d.FailingSince), DisabledAt: d.At.Unix(),
+	}})
+	return n
+}
+
+type disabledJSON struct {
+	MerchantClientID string   `json:"merchantClientId"`
+	Endpoint         string   `json:"endpoint"`
+	IDs              []string `json:"ids"`
+	Reason           string   `json:"reason"`
+	FailingSince     *int64   `json:"failingSince"`
+	DisabledAt       int64    `json:"disabledAt"`
+}
+
+// envelope puts what every notification begins with around its subject.
+func envelope(n Notification, names EventNames, e envelopeJSON) []byte {
+	e.ID, e.Type, e.Timestamp = n.ID, n.Event.Wire(names), n.At.UTC().Format("2006-01-02T15:04:05.0000000-07:00")
+	body, err := json.Marshal(e)
+	if err != nil {
+		panic("paybell: a notification cannot fail to encode: " + err.Error()) // raw JSON in a Bill was checked when it came in
+	}
+	return body
 }
 
 // integer is a JSON integer, or a string where an integer would be over 2^53

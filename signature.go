@@ -83,6 +83,22 @@ func SameSignature(got, want string) bool {
 	return want != "" && subtle.ConstantTimeCompare([]byte(got), []byte(want)) == 1
 }
 
+// Secret is one of a client's secrets. ID tells it from the client's others and
+// may be shown; Text may not.
+type Secret struct {
+	ID   int64
+	Text string
+}
+
+// SecretTexts is the texts of secrets.
+func SecretTexts(secrets []Secret) []string {
+	texts := make([]string, len(secrets))
+	for i, s := range secrets {
+		texts[i] = s.Text
+	}
+	return texts
+}
+
 // SignedHeaders returns the headers that sign one attempt to deliver a
 // notification, as name and value, always in the same order: the three of
 // CoinPayments, then the three of Standard Webhooks. The names must reach the

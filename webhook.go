@@ -16,8 +16,40 @@ type Webhook struct {
 	Origin        string // scheme://host:port, the endpoint that serves it
 	Events        Events
 	State         WebhookState
+	StateReason   string          // why it is disabled; for people
+	StateSince    time.Time       // of the state; zero: since it was made
+	Schedule      []time.Duration // pauses after failed attempts; none: RetrySchedule
 	CreatedFromUI bool
 	CreatedAt     time.Time
+}
+
+// RetrySchedule is the pauses after failed attempts for this webhook.
+func (w Webhook) RetrySchedule() []time.Duration {
+	if len(w.Schedule) > 0 {
+		return w.Schedule
+	}
+	return RetrySchedule
+}
+
+// Bounds on the schedule of a webhook.
+const (
+	MaxRetries = 32
+	MaxPause   = 24 * time.Hour
+)
+
+// ParseSchedule reads pauses in seconds.
+func ParseSchedule(field string, seconds []int64) ([]time.Duration, error) {
+	if len(seconds) > MaxRetries {
+		return nil, InvalidField(field, "has %d pauses, at most %d are possible", len(seconds), MaxRetries)
+	}
+	pauses := make([]time.Duration, len(seconds))
+	for i, s := range seconds {
+		if most := int64(MaxPause / time.Second); s < 1 || s > most {
+			return nil, InvalidField(field, "has a pause of %d seconds; each must be 1 to %d", s, most)
+		}
+		pauses[i] = time.Duration(s) * time.Second
+	}
+	return pauses, nil
 }
 
 // WebhookState says whether deliveries go out.
@@ -26,7 +58,7 @@ type WebhookState string
 const (
 	WebhookActive   WebhookState = "active"
 	WebhookPaused   WebhookState = "paused"   // by a person; deliveries are held, numbered
-	WebhookDisabled WebhookState = "disabled" // by us (410 Gone); the same
+	WebhookDisabled WebhookState = "disabled" // by us (it answered 410 Gone); the same
 	WebhookDeleted  WebhookState = "deleted"  // for ever
 )
 

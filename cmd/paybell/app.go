@@ -24,6 +24,7 @@ import (
 	"github.com/paybell/paybell/internal/prune"
 	"github.com/paybell/paybell/internal/rates"
 	"github.com/paybell/paybell/internal/store"
+	"github.com/paybell/paybell/internal/telemetry"
 	"github.com/paybell/paybell/internal/watch"
 )
 
@@ -87,6 +88,7 @@ type app struct {
 	served chan error
 
 	http    *http.Server
+	metrics *http.Server // nil: none
 	stop    context.CancelFunc
 	loops   sync.WaitGroup
 	release func() // the lock
@@ -96,11 +98,14 @@ type app struct {
 type appConfig struct {
 	dataFlags
 	listen     string
+	metrics    string // address to serve /metrics on; empty: nowhere
 	publicURLs []string
 	allow      []netip.Prefix // private addresses that webhooks may point at
 	proxies    []netip.Prefix // whose X-Forwarded-For is believed
-	rateLimit  int            // requests per second and client; 0: no limit
-	log        *slog.Logger
+	// How long what is over is kept; zero: for ever.
+	keepDeliveries, keepNotifications time.Duration
+	rateLimit                         int // requests per second and client; 0: no limit
+	log                               *slog.Logger
 }
 
 // drainTime is how long requests that are being served may take when the server
@@ -135,18 +140,33 @@ func start(ctx context.Context, cfg appConfig) (_ *app, err error) {
 	a.desk = d
 	watcher = loop.New("watch "+chain.Network(), &watch.Watcher{DB: a.db, Chain: chain, Every: time.Second}, cfg.log)
 	timers := loop.New("timers", &watch.Timers{DB: a.db, Every: time.Second}, cfg.log)
-	pruner := loop.New("prune", &prune.Pruner{DB: a.db, Every: time.Minute}, cfg.log)
+	pruner := loop.New("prune", &prune.Pruner{
+		DB: a.db, Every: time.Minute, KeepDeliveries: cfg.keepDeliveries, KeepNotifications: cfg.keepNotifications,
+	}, cfg.log)
 	dispatcher := deliver.New(a.db, deliver.NewTransport(cfg.allow), cfg.log)
+	dispatcher.Alone = true // the lock says so
+	d.Wire = dispatcher
+	resender := loop.New("resend", &deliver.Resender{DB: a.db, Every: time.Second}, cfg.log)
 	a.db.OnCommit(func(fresh []paybell.Delivery) {
 		dispatcher.Offer(fresh)
 		d.Ring(fresh)
 	})
+
+	if cfg.metrics != "" {
+		metrics := telemetry.New(a.db, dispatcher.AllInFlight)
+		dispatcher.Attempted = metrics.Attempted
+		if err := a.serveMetrics(cfg.metrics, metrics.Handler()); err != nil {
+			a.release()
+			return nil, errors.Join(err, listener.Close(), a.db.Close())
+		}
+	}
 
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	a.stop = stop
 	a.loops.Go(func() { watcher.Run(running) })
 	a.loops.Go(func() { timers.Run(running) })
 	a.loops.Go(func() { pruner.Run(running) })
+	a.loops.Go(func() { resender.Run(running) })
 	a.loops.Go(func() { dispatcher.Run(running) })
 
 	stopping := make(chan struct{})
@@ -162,6 +182,20 @@ func start(ctx context.Context, cfg appConfig) (_ *app, err error) {
 	a.http.RegisterOnShutdown(func() { close(stopping) })
 	go func() { a.served <- a.http.Serve(listener) }()
 	return a, nil
+}
+
+// serveMetrics serves /metrics on an address of its own: what an operator watches is
+// nobody else's business.
+func (a *app) serveMetrics(address string, h http.Handler) error {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return fmt.Errorf("listen on %s for metrics (choose another with --metrics-listen): %w", address, err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", h)
+	a.metrics = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute}
+	go func() { _ = a.metrics.Serve(listener) }()
+	return nil
 }
 
 // rooms sends a request to the buyers' pages or to the API. It is no ServeMux,
@@ -189,6 +223,9 @@ func (a *app) close() error {
 	err := a.http.Shutdown(ctx)
 	a.stop()
 	a.loops.Wait()
+	if a.metrics != nil {
+		err = errors.Join(err, a.metrics.Close())
+	}
 	err = errors.Join(err, a.db.Close())
 	a.release()
 	return err

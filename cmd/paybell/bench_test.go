@@ -1,108 +1,82 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"os"
-	"os/exec"
-	"strconv"
-	"strings"
-	"sync"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/paybell/paybell"
+	"github.com/paybell/paybell/internal/bench"
 	"github.com/paybell/paybell/internal/desk"
 )
 
-// The receiver is a process of its own: this test binary, started again.
-func init() {
-	if os.Getenv("PAYBELL_BENCH_RECEIVER") == "" {
-		return
+// TestBench runs scenarios of every kind, each for a moment, on few rows. What is
+// found is worth nothing, but it is found.
+func TestBench(t *testing.T) {
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	only := []string{"rate-1", "latency", "hang", "drain", "memory", "idle"}
+	c := benchCmd{Only: only, Duration: 200 * time.Millisecond, Rows: 2000}
+	if err := c.Validate(); err != nil {
+		t.Fatal(err)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	report, err := c.all(t.Context())
 	if err != nil {
-		panic(err)
+		t.Fatal(err)
 	}
-	fmt.Println(listener.Addr())
-	var got atomic.Int64
-	mux := http.NewServeMux()
-	mux.HandleFunc("POST /", func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-		got.Add(1)
-		w.WriteHeader(http.StatusNoContent)
-	})
-	mux.HandleFunc("GET /", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, got.Load()) })
-	go func() { _, _ = io.Copy(io.Discard, os.Stdin); os.Exit(0) }() // ends with its parent
-	panic(http.Serve(listener, mux))
+	var had []string
+	for _, f := range report.Figures {
+		if !slices.Contains(had, f.Scenario) {
+			had = append(had, f.Scenario)
+		}
+		mayBeNothing := f.Scenario == "idle" || f.Unit == "ms" // no ticks; it came before the desk had answered
+		if f.Value < 0 || f.Value == 0 && !mayBeNothing || f.Value > 1e6 || f.Name == "" || f.Unit == "" && f.Aim == "" || (f.Aim == "") != (f.Verdict == "") {
+			t.Errorf("%+v is not plausible", f)
+		}
+	}
+	if !slices.Equal(had, only) {
+		t.Errorf("there are figures of %v, of %v were asked for", had, only)
+	}
+	if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
+		t.Errorf("%v is left behind, %v", left, err)
+	}
 }
 
-// receiver starts the merchant's server and returns its URL.
-func receiver(b *testing.B) string {
-	b.Helper()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), "PAYBELL_BENCH_RECEIVER=1")
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		b.Fatal(err)
+func TestBenchCanBeInterrupted(t *testing.T) {
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	c := benchCmd{Only: []string{"rate-1"}, Duration: time.Hour, Rows: 2000}
+	if _, err := c.all(ctx); err == nil || time.Since(began) > 10*time.Second {
+		t.Errorf("it ended after %v with %v", time.Since(began), err)
 	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		b.Fatal(err)
+	if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
+		t.Errorf("%v is left behind, %v", left, err)
 	}
-	if err := cmd.Start(); err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { _ = in.Close(); _ = cmd.Wait() })
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		b.Fatal(err)
-	}
-	return "http://" + strings.TrimSpace(line) + "/hook"
 }
 
-// arrived asks the receiver how many notifications it has got.
-func arrived(b *testing.B, url string) int64 {
-	resp, err := http.Get(url)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer resp.Body.Close() // read below
-	text, _ := io.ReadAll(resp.Body)
-	n, err := strconv.ParseInt(string(text), 10, 64)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return n
-}
-
-// parallel runs do b.N times on so many goroutines.
-func parallel(b *testing.B, workers int, do func() error) {
+// times runs do b.N times on bench.Connections goroutines.
+func times(b *testing.B, do func() error) {
 	var left atomic.Int64
 	left.Store(int64(b.N))
-	var wg sync.WaitGroup
-	for range workers {
-		wg.Go(func() {
-			for left.Add(-1) >= 0 {
-				if err := do(); err != nil {
-					b.Error(err)
-					return
-				}
-			}
-		})
+	if err := bench.Together(bench.Connections, func() (bool, error) {
+		if left.Add(-1) < 0 {
+			return false, nil
+		}
+		return true, do()
+	}); err != nil {
+		b.Fatal(err)
 	}
-	wg.Wait()
 }
-
-const benchWorkers = 64
 
 const benchInvoice = `{"currency":"5057","invoiceId":"0067","items":[{"name":"A bag of coffee","quantity":{"value":1,"type":"quantity"},"amount":"10.00"}],"amount":{"breakdown":{"subtotal":"10.00"},"total":"10.00"}}`
 
@@ -114,7 +88,8 @@ const benchInvoice = `{"currency":"5057","invoiceId":"0067","items":[{"name":"A 
 //
 // Compare the figures of one run only.
 func BenchmarkCreate(b *testing.B) {
-	app, err := start(context.Background(), appConfig{
+	ctx := context.Background()
+	app, err := start(ctx, appConfig{
 		dataFlags: dataFlags{Data: b.TempDir()}, listen: "127.0.0.1:0", rateLimit: 100_000, log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -124,11 +99,11 @@ func BenchmarkCreate(b *testing.B) {
 	secrets := map[string]string{}
 	var ids []string
 	for range 8 {
-		m, err := app.desk.CreateMerchant(context.Background(), "Bench", "")
+		m, err := app.desk.CreateMerchant(ctx, "Bench", "")
 		if err != nil {
 			b.Fatal(err)
 		}
-		c, secret, err := app.desk.CreateClient(context.Background(), desk.Owner(m.ID), desk.NewClient{Name: "Bench", Permissions: paybell.AllPermissions})
+		c, secret, err := app.desk.CreateClient(ctx, desk.Owner(m.ID), desk.NewClient{Name: "Bench", Permissions: paybell.AllPermissions})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -136,13 +111,13 @@ func BenchmarkCreate(b *testing.B) {
 	}
 	bare := httptest.NewServer(verifyOnly(secrets))
 	b.Cleanup(bare.Close)
-	http := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: benchWorkers}}
+	client := bench.NewClient()
 	run := func(b *testing.B, url string) {
 		var n atomic.Int64
 		b.ResetTimer()
-		parallel(b, benchWorkers, func() error {
+		times(b, func() error {
 			id := ids[int(n.Add(1))%len(ids)]
-			return postSigned(http, url, id, secrets[id], []byte(benchInvoice))
+			return bench.Post(ctx, client, bench.Target{URL: url, ClientID: id, Secret: secrets[id]}, []byte(benchInvoice))
 		})
 		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "requests/s")
 	}
@@ -172,85 +147,37 @@ func verifyOnly(secrets map[string]string) http.HandlerFunc {
 //	api       the same by signed API calls: two HTTP exchanges for each
 //
 // An operation ends when its notification has arrived. Compare the figures of
-// one run only.
+// one run only. `paybell bench` measures more.
 func BenchmarkMainJob(b *testing.B) {
-	hook := receiver(b)
-	app, err := start(context.Background(), appConfig{
-		dataFlags: dataFlags{Data: b.TempDir()}, listen: "127.0.0.1:0",
-		allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, log: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { _ = app.close() })
 	ctx := context.Background()
-	m, err := app.desk.CreateMerchant(ctx, "Bench", "")
+	all, err := newBencher(&benchCmd{})
 	if err != nil {
 		b.Fatal(err)
 	}
-	client, secret, err := app.desk.CreateClient(ctx, desk.Owner(m.ID), desk.NewClient{Name: "Bench", Permissions: paybell.AllPermissions})
+	b.Cleanup(func() { _ = all.close() })
+	s, err := all.stand(ctx, all.hooks(1))
 	if err != nil {
 		b.Fatal(err)
 	}
-	actor, err := app.desk.Actor(ctx, client.ID, netip.Addr{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	if _, err := app.desk.CreateWebhook(ctx, actor, client.ID, desk.NewWebhook{URL: hook, Events: []string{"invoiceCreated"}}); err != nil {
-		b.Fatal(err)
-	}
-	http := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: benchWorkers}}
-	wait := func(b *testing.B, before int64) {
-		for arrived(b, hook) < before+int64(b.N) {
-			time.Sleep(time.Millisecond)
+	b.Cleanup(func() { _ = s.close() })
+	client, to := bench.NewClient(), s.endpoints[0].target
+	run := func(b *testing.B, do func() error) {
+		before, err := all.receiver.Count()
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ResetTimer()
+		times(b, do)
+		if err := all.arrive(ctx, nil, func(n int64) bool { return n >= before+int64(b.N) }); err != nil {
+			b.Fatal(err)
 		}
 		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "deliveries/s")
 	}
-
-	b.Run("ceiling", func(b *testing.B) {
-		notification := paybell.Create(paybell.Invoice{ID: "x", ClientID: client.ID, Bill: paybell.Bill{Currency: "5057"}}, time.Now()).Tell(m, 0)
-		before := arrived(b, hook)
-		b.ResetTimer()
-		parallel(b, benchWorkers, func() error { return postSigned(http, hook, client.ID, secret, notification.Body) })
-		wait(b, before)
-	})
-	b.Run("deliver", func(b *testing.B) {
-		bill := paybell.Bill{Currency: "5057", Total: decimalTen, Breakdown: paybell.Breakdown{Subtotal: decimalTen}}
-		before := arrived(b, hook)
-		b.ResetTimer()
-		parallel(b, benchWorkers, func() error {
-			_, err := app.desk.CreateInvoice(ctx, actor, desk.NewInvoice{Bill: bill})
-			return err
-		})
-		wait(b, before)
-	})
+	body := s.notification()
+	b.Run("ceiling", func(b *testing.B) { run(b, func() error { return bench.Post(ctx, client, to, body) }) })
+	b.Run("deliver", func(b *testing.B) { run(b, func() error { return s.create(ctx, s.endpoints[0], "0067") }) })
+	api := bench.Target{URL: s.app.url + "/api/v2/merchant/invoices", ClientID: to.ClientID, Secret: to.Secret}
 	b.Run("api", func(b *testing.B) {
-		url := app.url + "/api/v2/merchant/invoices"
-		before := arrived(b, hook)
-		b.ResetTimer()
-		parallel(b, benchWorkers, func() error { return postSigned(http, url, client.ID, secret, []byte(benchInvoice)) })
-		wait(b, before)
+		run(b, func() error { return bench.Post(ctx, client, api, []byte(benchInvoice)) })
 	})
-}
-
-var decimalTen, _ = paybell.ParseAmount("10.00")
-
-func postSigned(c *http.Client, url, clientID, secret string, body []byte) error {
-	req, err := http.NewRequest(http.MethodPost, url, strings.NewReader(string(body)))
-	if err != nil {
-		return err
-	}
-	now := time.Now()
-	for _, h := range paybell.SignedHeaders([]string{secret}, secret, clientID, url, "bench", now, body) {
-		req.Header[http.CanonicalHeaderKey(h[0])] = []string{h[1]}
-	}
-	resp, err := c.Do(req)
-	if err != nil {
-		return err
-	}
-	_, _ = io.Copy(io.Discard, resp.Body)
-	if resp.StatusCode > 299 {
-		return fmt.Errorf("answered %d", resp.StatusCode)
-	}
-	return resp.Body.Close()
 }

@@ -25,8 +25,10 @@ type cli struct {
 	Demo     demoCmd     `cmd:"" help:"Watch the whole main job happen: invoice, payment, signed notifications."`
 	Merchant merchantCmd `cmd:"" help:"Manage merchants."`
 	Client   clientCmd   `cmd:"" help:"Manage integration clients: what a merchant's programs sign requests with."`
+	Webhook  webhookCmd  `cmd:"" help:"Manage webhooks: how they are, pause, enable, test, resend, explain."`
 	Token    tokenCmd    `cmd:"" help:"Manage account tokens: what people manage clients with, by API."`
 	Sandbox  sandboxCmd  `cmd:"" help:"Play the test coin's chain: pay, mine, replace, drop, reorg, expire."`
+	Bench    benchCmd    `cmd:"" help:"Measure on this machine how fast notifications go out, and what disturbs them."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 

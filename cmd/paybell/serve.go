@@ -11,17 +11,21 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 )
 
 type serveCmd struct {
 	dataFlags
-	Listen       string         `help:"Address to serve on." default:"127.0.0.1:8080"`
-	PublicURL    []string       `name:"public-url" help:"Base URL under which clients reach this server, as they sign it; repeatable. Default: http:// and the address of --listen."`
-	AllowCIDR    []netip.Prefix `name:"allow-cidr" help:"Private addresses that webhooks may point at, like 10.1.0.0/16; repeatable."`
-	TrustedProxy []netip.Prefix `name:"trusted-proxy" help:"Addresses of proxies before this server, like 127.0.0.1/32: what they write into X-Forwarded-For counts as the client's address; repeatable."`
-	RateLimit    int            `name:"rate-limit" help:"Requests per second that each client may make, and each address without a signature; 0 for no limit." default:"1000"`
-	LogLevel     slog.Level     `help:"How much to log: debug, info, warn, error." default:"info"`
-	LogJSON      bool           `name:"log-json" help:"Log JSON lines instead of text."`
+	Listen            string         `help:"Address to serve on." default:"127.0.0.1:8080"`
+	Metrics           string         `name:"metrics-listen" help:"Address to serve /metrics on, for Prometheus, like 127.0.0.1:9464. Default: nowhere."`
+	PublicURL         []string       `name:"public-url" help:"Base URL under which clients reach this server, as they sign it; repeatable. Default: http:// and the address of --listen."`
+	AllowCIDR         []netip.Prefix `name:"allow-cidr" help:"Private addresses that webhooks may point at, like 10.1.0.0/16; repeatable."`
+	TrustedProxy      []netip.Prefix `name:"trusted-proxy" help:"Addresses of proxies before this server, like 127.0.0.1/32: what they write into X-Forwarded-For counts as the client's address; repeatable."`
+	RateLimit         int            `name:"rate-limit" help:"Requests per second that each client may make, and each address without a signature; 0 for no limit." default:"1000"`
+	KeepDeliveries    time.Duration  `help:"How long deliveries and their attempts are kept once they are over; 0: for ever." default:"2160h"`
+	KeepNotifications time.Duration  `help:"How long notifications are kept, which are also the history of invoices; 0: for ever." default:"9600h"`
+	LogLevel          slog.Level     `help:"How much to log: debug, info, warn, error." default:"info"`
+	LogJSON           bool           `name:"log-json" help:"Log JSON lines instead of text."`
 }
 
 // Run serves until the process is asked to stop.
@@ -37,9 +41,12 @@ func (c *serveCmd) Run(ctx context.Context) error {
 			return fmt.Errorf("%v: write it as an IPv4 range, like 10.0.0.0/8", p)
 		}
 	}
+	if least := 35 * 24 * time.Hour; c.KeepDeliveries < least && c.KeepDeliveries != 0 {
+		return fmt.Errorf("--keep-deliveries %v: a schedule may last for a month, so at least %v are needed (0 keeps them for ever)", c.KeepDeliveries, least)
+	}
 	log := c.logger()
 	a, err := start(ctx, appConfig{
-		dataFlags: c.dataFlags, listen: c.Listen, publicURLs: c.PublicURL, allow: c.AllowCIDR,
+		dataFlags: c.dataFlags, listen: c.Listen, metrics: c.Metrics, keepDeliveries: c.KeepDeliveries, keepNotifications: c.KeepNotifications, publicURLs: c.PublicURL, allow: c.AllowCIDR,
 		proxies: c.TrustedProxy, rateLimit: c.RateLimit, log: log,
 	})
 	if err != nil {

@@ -23,6 +23,7 @@ import (
 	"github.com/paybell/paybell"
 	"github.com/paybell/paybell/internal/api"
 	"github.com/paybell/paybell/internal/chain/sandbox"
+	"github.com/paybell/paybell/internal/deliver"
 	"github.com/paybell/paybell/internal/desk"
 	"github.com/paybell/paybell/internal/store"
 	"github.com/paybell/paybell/internal/watch"
@@ -106,6 +107,7 @@ func newBench(t *testing.T) *bench {
 		Derive: func(merchantID, _ string, index int64) (string, error) {
 			return sandbox.Address(merchantID, index), nil
 		},
+		Wire: deliver.New(b.db, &storefront{}, slog.New(slog.DiscardHandler)), // tries webhooks, and does not run
 	}
 	b.watcher = &watch.Watcher{DB: b.db, Chain: chain, Every: time.Second}
 	b.api = &api.Server{Desk: b.desk, Log: slog.New(slog.NewJSONHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))}

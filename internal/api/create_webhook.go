@@ -38,10 +38,12 @@ func (s *Server) createWebhook(w http.ResponseWriter, r *request) error {
 type webhookBody struct {
 	NotificationsURL text  `json:"notificationsUrl"`
 	Notifications    names `json:"notifications"`
+	// RetrySchedule is Paybell's own: pauses in seconds; empty for the usual ones.
+	RetrySchedule []int64 `json:"retrySchedule"`
 }
 
 func (b webhookBody) webhook() desk.NewWebhook {
-	return desk.NewWebhook{URL: string(b.NotificationsURL), Events: b.Notifications}
+	return desk.NewWebhook{URL: string(b.NotificationsURL), Events: b.Notifications, Schedule: b.RetrySchedule}
 }
 
 type idJSON struct {

@@ -3,6 +3,7 @@ package api_test
 import (
 	"cmp"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net/http"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/paybell/paybell/internal/api"
+	"github.com/paybell/paybell/internal/deliver"
 )
 
 // The samples are those of the contract, with what it abbreviates to "…" written
@@ -45,8 +47,22 @@ const statusSample = `{"created":"…","expires":"…","status":"pending","parti
 // 2.6
 const pagingSample = `{"cursors":{"before":"x","after":"x"},"limit":1,"first":"x","next":"x","previous":"x","last":"x"}`
 
-// 2.2
-const webhooksSample = `{"items":[{"id":"wLKBuD6h3Vama4mGDqHeF","notificationsUrl":"x","notifications":["x"],"createdFromUI":true}],"paging":` + pagingSample + `}`
+// 2.2; our own is paybell, without the brackets at its end.
+const webhookSample = `{"id":"wLKBuD6h3Vama4mGDqHeF","notificationsUrl":"x","notifications":["x"],"createdFromUI":true,
+ "paybell":{"state":"x","reason":"x","since":"x","retrySchedule":[5]}`
+
+// Our own: how a merchant server is.
+const endpointSample = `{"endpoint":"x","state":"x","reason":"x","failingSince":"x","failures":0,"pausedUntil":"x","disabledAt":"x","oldestWaiting":"x","waitingSeconds":0}`
+
+// Our own: a job that sends again.
+const resendSample = `{"id":"x","webhookId":"x","endpoint":"x","what":"x","state":"x","total":1,"done":1,"created":"x","finished":"x"}`
+
+// Our own: one request, and all that is known of one notification and one webhook.
+const (
+	attemptSample = `{"number":1,"started":"x","dnsMs":1.5,"connectMs":1.5,"tlsMs":1.5,"firstByteMs":1.5,"totalMs":1.5,"status":200,"answer":"x","failure":"x"}`
+	storySample   = `{"notificationId":"x","event":"x","invoiceId":"x","version":1,"created":"x","match":"x","sequence":"x","state":"x","outOfOrder":true,
+ "attempts":[` + attemptSample + `],"due":"x","next":"x","endpointState":"x"}`
+)
 
 // 2.2; our own are paybell, and on creation the secret.
 const clientSample = `{"clientId":"x","name":"x","integration":"x","state":"active","storeUrl":"x","allowedIps":"x",
@@ -372,7 +388,8 @@ func (g *goldens) managesWebhooks() {
 	for _, v := range bothVersions {
 		path := "/api/" + v + "/merchant/clients/" + g.shop.id + "/webhooks"
 		id := get(g.bench, g.sample(200, "POST "+path, hookBody, `{"id":"wLKBuD6h3Vama4mGDqHeF"}`), "id").(string)
-		g.sample(200, "GET "+path, "", webhooksSample, nullPaging...)
+		g.sample(200, "GET "+path, "", `{"items":[`+webhookSample+`}],"paging":`+pagingSample+`}`,
+			append([]string{"?/items/0/paybell/reason", "?/items/0/paybell/since"}, nullPaging...)...)
 		g.sample(200, "PUT "+path+"/"+id, hookBody, `{"id":"wLKBuD6h3Vama4mGDqHeF"}`)
 		g.nothing(204, "DELETE "+path+"/"+id, "")
 	}
@@ -384,6 +401,40 @@ func (g *goldens) managesWebhooks() {
 	g.sample(200, "GET "+hooks+"/"+id+"/notifications", "",
 		`{"items":[{"sequence":"1.1","state":"pending","attempts":0,"notification":null}],"paging":`+pagingSample+`}`,
 		"?/paging/cursors/before", "?/paging/previous", "?/paging/last")
+	g.switchesWebhooks(hooks, id)
+}
+
+// What is asked of one webhook is our own, in version 1 only.
+func (g *goldens) switchesWebhooks(hooks, id string) {
+	shop := &storefront{answer: func(visit) response { return response{status: 500, body: "not today"} }}
+	g.desk.Wire = deliver.New(g.db, shop, slog.New(slog.DiscardHandler))
+	path := hooks + "/" + id
+	well := []string{"?/reason", "?/failingSince", "?/pausedUntil", "?/disabledAt"}
+	g.sample(200, "POST "+path+"/pause", "", `{"id":"x"}`)
+	g.sample(200, "GET "+path, "", webhookSample+`,"endpoint":`+endpointSample+`}`, append(prefixed("/endpoint", well), "?/paybell/reason")...)
+	g.sample(200, "POST "+path+"/enable", `{"missed":"skip"}`, resendSample, "?/finished")
+	g.sample(200, "POST "+path+"/enable", "", resendSample, "?/finished")
+	g.sample(200, "POST "+path+"/test", `{"event":"invoicePaid"}`, attemptSample)
+	again := g.sample(202, "POST "+path+"/resend", `{"after":"1.0"}`, resendSample, "?/finished")
+	g.sample(200, "POST "+path+"/resend", `{"failedSince":"2026-01-02","dryRun":true}`, `{"total":1}`)
+
+	resends := "/api/v1/merchant/clients/" + g.shop.id + "/resends"
+	job := resends + "/" + get(g.bench, again, "id").(string)
+	g.sample(200, "POST "+job+"/cancel", "", resendSample)
+	g.sample(200, "GET "+job, "", resendSample)
+	g.sample(200, "GET "+resends, "", `{"items":[`+resendSample+`],"paging":`+pagingSample+`}`, append([]string{"?/items/0/finished"}, nullPaging...)...)
+	g.sample(200, "GET /api/v1/merchant/clients/"+g.shop.id+"/endpoints", "", `{"items":[`+endpointSample+`],"paging":`+pagingSample+`}`,
+		slices.Concat(prefixed("/items/0", well), nullPaging)...)
+	g.disableEndpoint(g.shop, "https://shop.example:443")
+	g.sample(200, "POST /api/v1/merchant/clients/"+g.shop.id+"/endpoints/enable", `{"endpoint":"https://shop.example:443"}`, resendSample, "?/webhookId", "?/finished")
+	invoice := get(g.bench, g.want(201, g.shop, "POST", createPath, strings.TrimSuffix(tenUSD, "}")+`,"webhooks":[`+hookBody+`]}`), "invoices", 0, "id").(string)
+	g.sample(200, "GET "+hooks+"?invoiceId="+invoice, "", `{"items":[`+webhookSample+`}],"paging":`+pagingSample+`}`,
+		append([]string{"?/items/0/paybell/reason", "?/items/0/paybell/since"}, nullPaging...)...)
+
+	told := g.kept(id)[0]
+	g.sample(200, "GET "+path+"/notifications/"+told.NotificationID, "", storySample, "?/attempts/0")
+	other := g.webhook(g.shop)
+	g.sample(200, "GET "+hooks+"/"+other+"/notifications/"+told.NotificationID, "", storySample, "?/sequence", "?/state", "?/due", "?/attempts/0")
 }
 
 func (g *goldens) managesClients() {

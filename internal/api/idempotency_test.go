@@ -45,7 +45,7 @@ func (c *cell) invoices(merchantID string) int {
 
 func (c *cell) webhooks(who client) int {
 	c.Helper()
-	return len(view(c, func(tx *store.Tx) ([]paybell.Webhook, error) { return tx.Webhooks(who.id) }))
+	return len(view(c, func(tx *store.Tx) ([]paybell.Webhook, error) { return tx.Webhooks(who.id, "") }))
 }
 
 const (

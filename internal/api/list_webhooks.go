@@ -14,21 +14,21 @@ func (s *Server) listWebhooks(w http.ResponseWriter, r *request) error {
 			return err
 		}
 	}
-	hooks, err := s.Desk.Webhooks(r.Context(), r.actor, r.PathValue("clientId"), wanted)
+	invoiceID := r.URL.Query().Get("invoiceId") // Paybell's own: those given with an invoice
+	if invoiceID != "" {
+		var ok bool
+		if invoiceID, ok = paybell.ParseUUID(invoiceID); !ok {
+			return paybell.InvalidField("invoiceId", "is not the id of an invoice")
+		}
+	}
+	hooks, err := s.Desk.Webhooks(r.Context(), r.actor, r.PathValue("clientId"), invoiceID, wanted)
 	if err != nil {
 		return err
 	}
 	items := []webhookJSON{}
 	for _, h := range hooks {
-		items = append(items, webhookJSON{h.ID, h.URL, h.Events.Names(), h.CreatedFromUI})
+		items = append(items, newWebhookJSON(h))
 	}
 	// All of them are on one page: there are not more.
 	return reply(w, http.StatusOK, listJSON[webhookJSON]{items, s.paging(r, paybell.MaxWebhooksPerClient, "")})
-}
-
-type webhookJSON struct {
-	ID               string   `json:"id"`
-	NotificationsURL string   `json:"notificationsUrl"`
-	Notifications    []string `json:"notifications"`
-	CreatedFromUI    bool     `json:"createdFromUI"`
 }

@@ -15,9 +15,13 @@ func TestOwners(t *testing.T) {
 	hook := b.webhook(b.shop)
 	tx := get(b, b.want(200, b.shop, "POST", "/api/v1/sandbox/invoices/"+id+"/pay", `{"amount":"0.01"}`), "txId").(string)
 	b.watch()
+	told := get(b, b.want(200, b.shop, "GET", "/api/v1/merchant/invoices/"+id+"/history", ""), "items", 0, "paybell", "notificationId").(string)
+	job := get(b, b.want(202, b.shop, "POST", hooksPath(b.shop)+"/"+hook+"/resend", `{"after":0}`), "id").(string)
+	b.disableEndpoint(b.shop, "https://down.example:443")
 	before := b.facts(id)
 
 	const nobody = 404
+	theirs := map[client]string{b.stranger: b.webhook(b.stranger), b.sibling: b.webhook(b.sibling)}
 	mux, asked := http.NewServeMux(), map[string]bool{}
 	for pattern := range b.api.Patterns() {
 		mux.Handle(pattern, http.NotFoundHandler())
@@ -47,6 +51,30 @@ func TestOwners(t *testing.T) {
 		{"DELETE /api/v1/merchant/clients/OWN/webhooks/HOOK", "", nobody, nobody},
 		{"GET /api/v1/merchant/clients/CLIENT/webhooks/HOOK/notifications", "", nobody, nobody},
 		{"GET /api/v1/merchant/clients/OWN/webhooks/HOOK/notifications", "", nobody, nobody},
+		{"GET /api/v1/merchant/clients/CLIENT/webhooks/HOOK", "", nobody, nobody},
+		{"GET /api/v1/merchant/clients/OWN/webhooks/HOOK", "", nobody, nobody},
+		{"GET /api/v1/merchant/clients/CLIENT/webhooks/HOOK/notifications/TOLD", "", nobody, nobody},
+		{"GET /api/v1/merchant/clients/OWN/webhooks/HOOK/notifications/TOLD", "", nobody, nobody},
+		{"GET /api/v1/merchant/clients/OWN/webhooks/THEIRS/notifications/TOLD", "", nobody, nobody},
+		{"POST /api/v1/merchant/clients/CLIENT/webhooks/HOOK/pause", "", nobody, nobody},
+		{"POST /api/v1/merchant/clients/OWN/webhooks/HOOK/pause", "", nobody, nobody},
+		{"POST /api/v1/merchant/clients/CLIENT/webhooks/HOOK/enable", `{"missed":"skip"}`, nobody, nobody},
+		{"POST /api/v1/merchant/clients/OWN/webhooks/HOOK/enable", `{"missed":"skip"}`, nobody, nobody},
+		{"POST /api/v1/merchant/clients/CLIENT/webhooks/HOOK/test", `{"event":"invoicePaid"}`, nobody, nobody},
+		{"POST /api/v1/merchant/clients/OWN/webhooks/HOOK/test", `{"event":"invoicePaid"}`, nobody, nobody},
+		{"POST /api/v1/merchant/clients/CLIENT/webhooks/HOOK/resend", `{"after":0}`, nobody, nobody},
+		{"POST /api/v1/merchant/clients/OWN/webhooks/HOOK/resend", `{"after":0}`, nobody, nobody},
+		{"POST /api/v1/merchant/clients/OWN/webhooks/HOOK/resend", `{"failedSince":"2026-01-02","dryRun":true}`, nobody, nobody},
+		{"POST /api/v1/merchant/clients/OWN/webhooks/THEIRS/resend", `{"notificationId":"TOLD"}`, nobody, nobody},
+		{"GET /api/v1/merchant/clients/CLIENT/resends", "", nobody, nobody},
+		{"GET /api/v1/merchant/clients/CLIENT/resends/JOB", "", nobody, nobody},
+		{"GET /api/v1/merchant/clients/OWN/resends/JOB", "", nobody, nobody},
+		{"POST /api/v1/merchant/clients/CLIENT/resends/JOB/cancel", "", nobody, nobody},
+		{"POST /api/v1/merchant/clients/OWN/resends/JOB/cancel", "", nobody, nobody},
+		{"GET /api/v1/merchant/clients/CLIENT/endpoints", "", nobody, nobody},
+		{"POST /api/v1/merchant/clients/CLIENT/endpoints/enable", `{"endpoint":"https://down.example:443"}`, nobody, nobody},
+		{"POST /api/v1/merchant/clients/OWN/endpoints/enable", `{"endpoint":"https://down.example:443"}`, 409, 409}, // it is not disabled there
+		{"GET /api/v1/merchant/clients/CLIENT/webhooks?invoiceId=INV", "", nobody, nobody},
 		{"POST /api/v1/sandbox/invoices/INV/pay", `{"amount":"0.01"}`, nobody, 403},
 		{"POST /api/v1/sandbox/invoices/INV/pay", "", nobody, 403},
 		{"POST /api/v1/sandbox/invoices/INV/expire", `{"what":"lifetime"}`, nobody, 403},
@@ -55,13 +83,14 @@ func TestOwners(t *testing.T) {
 	} {
 		for who, want := range map[client]int{b.stranger: tc.stranger, b.sibling: tc.sibling} {
 			method, path, _ := strings.Cut(tc.call, " ")
-			path = strings.NewReplacer("INV", id, "CLIENT", b.shop.id, "HOOK", hook, "TX", tx, "OWN", who.id).Replace(path)
+			ids := strings.NewReplacer("INV", id, "CLIENT", b.shop.id, "HOOK", hook, "TX", tx, "OWN", who.id, "TOLD", told, "JOB", job, "THEIRS", theirs[who])
+			path = ids.Replace(path)
 			_, pattern := mux.Handler(b.request(client{}, method, path, ""))
 			asked[pattern] = true
 			if want == 0 {
 				continue
 			}
-			if a := b.call(who, method, path, tc.body); want == 200 {
+			if a := b.call(who, method, path, ids.Replace(tc.body)); want == 200 {
 				b.same(a.status, "200")
 			} else {
 				b.wantProblem(a, want)
@@ -86,7 +115,9 @@ func (b *bench) facts(id string) string {
 	b.Helper()
 	inv := b.call(b.shop, "GET", "/api/v2/merchant/invoices/"+id, "")
 	hooks := b.call(b.shop, "GET", hooksPath(b.shop), "")
-	return string(inv.body) + string(hooks.body)
+	resends := b.call(b.shop, "GET", resendsPath(b.shop), "")
+	endpoints := b.call(b.shop, "GET", "/api/v1/merchant/clients/"+b.shop.id+"/endpoints", "")
+	return string(inv.body) + string(hooks.body) + string(resends.body) + string(endpoints.body)
 }
 
 // What a client may not is refused by the name of the permission.
@@ -96,32 +127,44 @@ func TestPermissions(t *testing.T) {
 	id := b.invoice(b.client(one), "")
 	none := b.limited(one, 0)
 	for call, permission := range map[string]string{
-		"POST /api/v2/merchant/invoices":                   "createInvoice",
-		"GET /api/v2/merchant/invoices":                    "listInvoices",
-		"GET /api/v2/merchant/invoices/" + id:              "findInvoice",
-		"GET /api/v1/merchant/invoices/" + id + "/history": "listInvoiceHistory",
-		"GET /api/v2/merchant/invoices/" + id + "/payouts": "invoicePayouts",
-		"POST /api/v2/merchant/invoices/" + id + "/cancel": "cancelInvoice",
-		"POST /api/v1/merchant/invoices/" + id + "/accept": "acceptInvoice",
-		"POST " + hooksPath(none):                          "createClientWebHook",
-		"GET " + hooksPath(none):                           "getWebhooks",
-		"PUT " + hooksPath(none) + "/x":                    "updateWebhook",
-		"DELETE " + hooksPath(none) + "/x":                 "deleteWebhook",
-		"GET " + hooksPath(none) + "/x/notifications":      "pullNotifications",
-		"GET /api/v2/merchant/wallets":                     "getWallets",
-		"POST /api/v1/sandbox/mine":                        "useSandbox",
-		"POST /api/v1/sandbox/reorg":                       "useSandbox",
-		"POST /api/v1/sandbox/invoices/" + id + "/pay":     "useSandbox",
-		"POST /api/v1/sandbox/invoices/" + id + "/expire":  "useSandbox",
-		"POST /api/v1/sandbox/transactions/" + "x/drop":    "useSandbox",
-		"POST /api/v1/sandbox/transactions/" + "x/replace": "useSandbox",
+		"POST /api/v2/merchant/invoices":                                 "createInvoice",
+		"GET /api/v2/merchant/invoices":                                  "listInvoices",
+		"GET /api/v2/merchant/invoices/" + id:                            "findInvoice",
+		"GET /api/v1/merchant/invoices/" + id + "/history":               "listInvoiceHistory",
+		"GET /api/v2/merchant/invoices/" + id + "/payouts":               "invoicePayouts",
+		"POST /api/v2/merchant/invoices/" + id + "/cancel":               "cancelInvoice",
+		"POST /api/v1/merchant/invoices/" + id + "/accept":               "acceptInvoice",
+		"POST " + hooksPath(none):                                        "createClientWebHook",
+		"GET " + hooksPath(none):                                         "getWebhooks",
+		"PUT " + hooksPath(none) + "/x":                                  "updateWebhook",
+		"DELETE " + hooksPath(none) + "/x":                               "deleteWebhook",
+		"GET " + hooksPath(none) + "/x/notifications":                    "pullNotifications",
+		"GET " + hooksPath(none) + "/x":                                  "getWebhooks",
+		"GET " + hooksPath(none) + "/x/notifications/x":                  "pullNotifications",
+		"POST " + hooksPath(none) + "/x/pause":                           "updateWebhook",
+		"POST " + hooksPath(none) + "/x/enable":                          "updateWebhook",
+		"POST " + hooksPath(none) + "/x/test":                            "updateWebhook",
+		"POST " + hooksPath(none) + "/x/resend":                          "resendNotifications",
+		"GET " + resendsPath(none):                                       "resendNotifications",
+		"GET " + resendsPath(none) + "/x":                                "resendNotifications",
+		"POST " + resendsPath(none) + "/x/cancel":                        "resendNotifications",
+		"POST /api/v1/merchant/clients/" + none.id + "/endpoints/enable": "updateWebhook",
+		"GET /api/v1/merchant/clients/" + none.id + "/endpoints":         "getWebhooks",
+		"GET /api/v2/merchant/wallets":                                   "getWallets",
+		"POST /api/v1/sandbox/mine":                                      "useSandbox",
+		"POST /api/v1/sandbox/reorg":                                     "useSandbox",
+		"POST /api/v1/sandbox/invoices/" + id + "/pay":                   "useSandbox",
+		"POST /api/v1/sandbox/invoices/" + id + "/expire":                "useSandbox",
+		"POST /api/v1/sandbox/transactions/" + "x/drop":                  "useSandbox",
+		"POST /api/v1/sandbox/transactions/" + "x/replace":               "useSandbox",
 	} {
 		method, path, _ := strings.Cut(call, " ")
 		body := map[string]string{
 			"createInvoice": `{"currency":"USD","amount":{"total":"1"}}`, "createClientWebHook": hookBody, "updateWebhook": hookBody,
 		}[permission]
-		for end, needs := range map[string]string{"mine": `{"blocks":1}`, "reorg": `{"depth":1}`, "expire": `{"what":"window"}`, "replace": `{"toInvoice":true}`} {
-			if strings.HasSuffix(path, end) {
+		for end, needs := range map[string]string{"mine": `{"blocks":1}`, "reorg": `{"depth":1}`, "expire": `{"what":"window"}`, "replace": `{"toInvoice":true}`, "pause": "",
+			"enable": "{}", "test": `{"event":"invoicePaid"}`, "endpoints/enable": `{"endpoint":"x"}`, "resend": `{"after":0}`} {
+			if strings.HasSuffix(path, "/"+end) && (end != "enable" || !strings.HasSuffix(path, "endpoints/enable")) {
 				body = needs
 			}
 		}
@@ -141,7 +184,7 @@ func TestSignedRoutesNeedASignature(t *testing.T) {
 	before := b.facts(id)
 	for pattern, whose := range b.api.Patterns() {
 		method, path, _ := strings.Cut(pattern, " ")
-		path = strings.NewReplacer("{id}", id, "{clientId}", b.shop.id, "{webhookId}", "x", "{txId}", "x").Replace(path)
+		path = strings.NewReplacer("{id}", id, "{clientId}", b.shop.id, "{webhookId}", "x", "{txId}", "x", "{notificationId}", "x", "{resendId}", "x").Replace(path)
 		callers := map[string]client{"nobody": {}, "a forger": forged, "an unknown client": unknown}
 		switch whose {
 		case "anonymous":

@@ -153,10 +153,10 @@ func TestRoutesWithoutABody(t *testing.T) {
 	for pattern, whose := range b.api.Patterns() {
 		method, path, _ := strings.Cut(pattern, " ")
 		end := path[strings.LastIndex(path, "/")+1:]
-		if whose == "anonymous" || method != "GET" && method != "DELETE" && !slices.Contains([]string{"cancel", "accept", "drop"}, end) {
+		if whose == "anonymous" || method != "GET" && method != "DELETE" && !slices.Contains([]string{"cancel", "accept", "drop", "pause"}, end) {
 			continue
 		}
-		path = strings.NewReplacer("{id}", id, "{clientId}", b.shop.id, "{webhookId}", hook, "{txId}", "x").Replace(path)
+		path = strings.NewReplacer("{id}", id, "{clientId}", b.shop.id, "{webhookId}", hook, "{txId}", "x", "{notificationId}", "x", "{resendId}", "x").Replace(path)
 		const body = `{"force":true}`
 		if whose == "account" {
 			b.wantProblem(b.callWithToken(token, method, path, body), 400, "no body")
@@ -433,7 +433,7 @@ func TestPathsThatAreNotThere(t *testing.T) {
 		"/api/v2/merchant/invoices":                   {"PUT", "GET, POST"},
 		"/api/v1/sandbox/mine":                        {"GET", "POST"},
 		"/api/v2/merchant/invoices/" + id + "/cancel": {"GET", "POST"},
-		hooksPath(b.shop) + "/x":                      {"POST", "PUT, DELETE"},
+		hooksPath(b.shop) + "/x":                      {"POST", "GET, PUT, DELETE"},
 		"/healthz":                                    {"DELETE", "GET"},
 		"/api/v1/invoices/" + id:                      {"GET", "PUT"},
 		"/api/v2/shared-invoices/" + id:               {"PUT", "GET"},

@@ -25,6 +25,7 @@ var may = map[string][]string{
 	"internal/shop":          {}, // the demo's receiver: shares nothing with the sender
 	"internal/pgtest":        {},
 	"internal/archtest":      {},
+	"internal/bench":         {"."},
 	"internal/killtest":      {},
 	"internal/rates":         {"."},
 	"internal/chain/sandbox": {"."},
@@ -32,18 +33,22 @@ var may = map[string][]string{
 	"internal/store/storetest": {
 		".", "internal/store",
 	},
-	"internal/watch":    {".", "internal/store"},
-	"internal/deliver":  {".", "internal/store"},
-	"internal/desk":     {".", "internal/store"},
-	"internal/prune":    {".", "internal/store"},
+	"internal/watch":     {".", "internal/store"},
+	"internal/deliver":   {".", "internal/store"},
+	"internal/telemetry": {"internal/store"},
+	"internal/desk":      {".", "internal/store"},
+	"internal/prune":     {".", "internal/store"},
+	"internal/sim": {
+		".", "internal/chain/sandbox", "internal/deliver", "internal/desk", "internal/rates", "internal/store", "internal/watch",
+	},
 	"internal/hostile":  {}, // receivers that misbehave: shares nothing with the sender
 	"cmd/hostile":       {"internal/hostile"},
 	"internal/interop":  {}, // foreign clients and receivers: share nothing with the product
 	"internal/api":      {".", "internal/desk"},
 	"internal/checkout": {".", "internal/desk"},
 	"cmd/paybell": {
-		".", "internal/api", "internal/chain/sandbox", "internal/checkout", "internal/deliver", "internal/desk", "internal/loop",
-		"internal/prune", "internal/rates", "internal/shop", "internal/store", "internal/watch",
+		".", "internal/api", "internal/bench", "internal/chain/sandbox", "internal/checkout", "internal/deliver", "internal/desk", "internal/loop",
+		"internal/telemetry", "internal/prune", "internal/rates", "internal/shop", "internal/store", "internal/watch",
 	},
 }
 

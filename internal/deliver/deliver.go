@@ -5,12 +5,15 @@
 // of such rows, and the proof that it may be attempted: only the head of a lane
 // is. Fresh commits are handed over directly; what is not in memory is read
 // through the index of what is due, which holds the heads of lanes only.
+//
+// deliver.go is the schedule, endpoint.go what is in memory of one endpoint,
+// fly.go the way of one delivery, shards.go which endpoints are this process's.
 package deliver
 
 import (
+	"container/heap"
 	"context"
 	"log/slog"
-	"math/rand/v2"
 	"net/http"
 	"sync"
 	"time"
@@ -19,12 +22,7 @@ import (
 	"github.com/paybell/paybell/internal/store"
 )
 
-// Bounds of what is held in memory and of what one endpoint gets at a time.
 const (
-	maxQueue   = 64  // deliveries of one lane in memory
-	readAhead  = 256 // heads of lanes read at a time
-	firstSlots = 8   // requests in flight to a new endpoint
-	mostSlots  = 64
 	targetAge  = 500 * time.Millisecond // how old a webhook's URL and state may be
 	maxResults = 512                    // results written in one transaction
 )
@@ -32,65 +30,39 @@ const (
 // Dispatcher sends what is due. Make it with New, give Offer to the store's
 // OnCommit, and Run it.
 type Dispatcher struct {
+	// Alone says that no other process serves this store, so nothing has to be
+	// dealt out.
+	Alone bool
+	// Attempted is told of every attempt; nil: nobody is. It must not block.
+	Attempted func(*store.Result)
+
 	db        *store.DB
 	transport http.RoundTripper
 	log       *slog.Logger
 	maxLanes  int           // of one endpoint in memory; the rest wait on disk
 	pollEvery time.Duration // for work that nobody told of
 
-	results chan store.Result
+	results chan landing
 	wake    chan struct{}
 
 	mu        sync.Mutex
 	endpoints map[store.Endpoint]*endpoint
+	agenda    agenda          // endpoints that are to be looked at some time
+	flights   map[string]int  // attempts in flight, by webhook
 	running   context.Context // nil until Run, ended when no attempt may start
+	pollNow   bool
 	attempts  sync.WaitGroup
+	shards    shards
 
 	targets sync.Map // webhook id -> *freshTarget
-}
-
-// endpoint is one merchant server in memory.
-type endpoint struct {
-	name   store.Endpoint
-	lanes  map[laneName]*lane
-	ready  []*lane // whose head may be attempted, in the order they became so
-	flying int
-	slots  int // grows with success, shrinks with failure, never to zero
-
-	// due is when the rows on disk are to be read; zero: nothing there is known
-	// that is not in memory.
-	due     time.Time
-	reading bool
-	// finished holds what was done while the disk is being read: the reader may
-	// have seen it pending still.
-	finished map[laneName]int64
-}
-
-type laneName struct{ webhookID, invoiceID string }
-
-// lane is the deliveries of one invoice to one webhook that are in memory, from
-// the head on without a gap.
-type lane struct {
-	name      laneName
-	queue     []paybell.Delivery // behind the one in flight
-	last      int64              // number of the last one that was in the queue
-	flying    bool               // the head is being attempted
-	recording int                // results not written yet
-	failed    bool               // the head failed: the lane leaves memory when that is written
-}
-
-// flight is the head of a lane that is being attempted.
-type flight struct {
-	lane *lane
-	head paybell.Delivery
 }
 
 // New makes a Dispatcher. The transport decides what may be reached.
 func New(db *store.DB, transport http.RoundTripper, log *slog.Logger) *Dispatcher {
 	return &Dispatcher{
 		db: db, transport: transport, log: log, maxLanes: 2048, pollEvery: time.Second,
-		results: make(chan store.Result, 4*maxResults), wake: make(chan struct{}, 1),
-		endpoints: map[store.Endpoint]*endpoint{},
+		results: make(chan landing, 4*maxResults), wake: make(chan struct{}, 1),
+		endpoints: map[store.Endpoint]*endpoint{}, flights: map[string]int{},
 	}
 }
 
@@ -103,225 +75,31 @@ func (d *Dispatcher) Offer(fresh []paybell.Delivery) {
 		return
 	}
 	for _, f := range fresh {
-		e := d.endpoint(store.Endpoint{ClientID: f.ClientID, Origin: f.Origin})
+		name := store.Endpoint{ClientID: f.ClientID, Origin: f.Origin}
+		if e := d.endpoints[name]; e == nil && !d.serving(shardOf(name)) {
+			continue
+		}
+		e := d.endpoint(name)
 		d.take(e, f)
 		d.start(e)
 	}
 }
 
-// take puts a fresh delivery into memory if it belongs there: as the head of a
-// lane, or right behind the last one of a lane that is there.
-func (d *Dispatcher) take(e *endpoint, f paybell.Delivery) {
-	name := laneName{f.WebhookID, f.InvoiceID}
-	l := e.lanes[name]
-	switch {
-	case l == nil && f.Previous == 0 && len(e.lanes) < d.maxLanes:
-		l = &lane{name: name}
-		e.lanes[name] = l
-	case l == nil && f.Previous == 0:
-		d.dueAt(e, time.Now())
-		return
-	case l == nil:
-		return // its head is on disk, and known to be due some time
-	case f.Number <= l.last:
-		return // it was read from disk before we were told
-	case l.failed || len(l.queue) >= maxQueue || f.Previous != 0 && f.Previous != l.last:
-		return // found on disk when what is before it is done
-	}
-	l.push(e, f)
-}
-
-// push adds a delivery; a lane that was idle becomes ready.
-func (l *lane) push(e *endpoint, f paybell.Delivery) {
-	l.queue = append(l.queue, f)
-	l.last = f.Number
-	if len(l.queue) == 1 && !l.flying {
-		e.ready = append(e.ready, l)
-	}
-}
-
-func (d *Dispatcher) endpoint(name store.Endpoint) *endpoint {
-	e := d.endpoints[name]
-	if e == nil {
-		e = &endpoint{name: name, lanes: map[laneName]*lane{}, slots: firstSlots}
-		d.endpoints[name] = e
-	}
-	return e
-}
-
-// dueAt makes sure that the endpoint's rows are read at a moment, or before.
-func (d *Dispatcher) dueAt(e *endpoint, at time.Time) {
-	if at.IsZero() || !e.due.IsZero() && e.due.Before(at) {
-		return
-	}
-	e.due = at
-	d.poke()
-}
-
-func (d *Dispatcher) poke() {
-	select {
-	case d.wake <- struct{}{}:
-	default:
-	}
-}
-
-// start begins attempts while there are heads and slots for them.
-func (d *Dispatcher) start(e *endpoint) {
-	for e.flying < e.slots && len(e.ready) > 0 && d.running.Err() == nil {
-		f := e.next()
-		d.attempts.Go(func() { d.fly(e, f) })
-	}
-}
-
-// next takes the head whose turn it is. It is then in flight.
-func (e *endpoint) next() *flight {
-	l := e.ready[0]
-	e.ready[0] = nil
-	e.ready = e.ready[1:]
-	e.flying++
-	l.flying = true
-	head := l.queue[0]
-	l.queue[0].Body = nil
-	l.queue = l.queue[1:]
-	return &flight{l, head}
-}
-
-// another is next for a goroutine that has just landed, if there is one and a
-// slot for it.
-func (d *Dispatcher) another(e *endpoint) *flight {
-	if len(e.ready) == 0 || e.flying >= e.slots || d.running.Err() != nil {
-		return nil
-	}
-	return e.next()
-}
-
-// fly attempts one head, and then others as long as there are any.
-func (d *Dispatcher) fly(e *endpoint, f *flight) {
-	for f != nil {
-		to, err := d.target(f.head)
-		if err != nil || !to.active {
-			f = d.leave(e, f, err)
-			continue
-		}
-		// An attempt that has begun is finished also when the server stops.
-		a := attempt(context.WithoutCancel(d.running), d.transport, f.head, to)
-		f = d.landed(e, f, store.Result{Delivery: f.head.Next(a, rand.IntN(1000)), Attempt: a})
-	}
-}
-
-// landed puts a result into the queue for the disk and picks the next flight.
-func (d *Dispatcher) landed(e *endpoint, f *flight, r store.Result) *flight {
-	l := f.lane
-	d.mu.Lock()
-	e.flying--
-	l.flying = false
-	l.recording++
-	if r.Attempt.Failure == "" {
-		e.slots = min(mostSlots, e.slots+1)
-	} else {
-		e.slots = max(1, e.slots/2)
-	}
-	switch {
-	case r.Delivery.State != paybell.Delivered:
-		l.failed, l.queue = true, nil // what is behind it waits on disk
-	case len(l.queue) > 0:
-		e.ready = append(e.ready, l)
-	}
-	another := d.another(e)
-	d.start(e) // a slot may have been added
-	d.mu.Unlock()
-	d.results <- r
-	return another
-}
-
-// leave takes a lane out of memory without an attempt: its webhook does not
-// ring now, or could not be read.
-func (d *Dispatcher) leave(e *endpoint, f *flight, err error) *flight {
+// InFlight is how many attempts for a webhook are on the wire from here.
+func (d *Dispatcher) InFlight(webhookID string) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	e.flying--
-	f.lane.flying, f.lane.failed, f.lane.queue = false, true, nil
-	if err != nil {
-		d.log.Error("cannot read a webhook, trying again", "webhook", f.lane.name.webhookID, "err", err)
-		d.dueAt(e, time.Now().Add(time.Second))
-	}
-	d.forget(e, f.lane)
-	return d.another(e)
+	return d.flights[webhookID]
 }
 
-// record is the one goroutine that writes results, many at a time.
-func (d *Dispatcher) record() {
-	for first := range d.results {
-		batch := []store.Result{first}
-		for more := true; more && len(batch) < maxResults; {
-			select {
-			case r, open := <-d.results:
-				if more = open; open {
-					batch = append(batch, r)
-				}
-			default:
-				more = false
-			}
-		}
-		d.write(batch)
-	}
-}
-
-// write keeps trying until the results are on disk or the server has to give
-// up. Given up, they are attempted again after the next start: at least once.
-func (d *Dispatcher) write(batch []store.Result) {
-	for try := 0; ; try++ {
-		next, err := store.Update(context.Background(), d.db, func(tx *store.Tx) ([]bool, error) { return tx.Record(batch, time.Now()) })
-		if err == nil {
-			d.recorded(batch, next)
-			return
-		}
-		d.log.Error("cannot record attempts", "attempts", len(batch), "err", err)
-		if d.running.Err() != nil && try >= 5 {
-			return
-		}
-		time.Sleep(min(5*time.Second, 50*time.Millisecond<<min(try, 10)))
-	}
-}
-
-// recorded drops what memory need not hold any more. next tells for each result
-// whether it made the next delivery of its lane due.
-func (d *Dispatcher) recorded(batch []store.Result, next []bool) {
+// AllInFlight is how many attempts are on the wire from here.
+func (d *Dispatcher) AllInFlight() (n int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for i, r := range batch {
-		e := d.endpoints[store.Endpoint{ClientID: r.Delivery.ClientID, Origin: r.Delivery.Origin}]
-		if e == nil {
-			continue
-		}
-		l := e.lanes[laneName{r.Delivery.WebhookID, r.Delivery.InvoiceID}]
-		if l == nil {
-			continue
-		}
-		if e.reading {
-			e.finished[l.name] = r.Delivery.Number
-		}
-		l.recording--
-		d.dueAt(e, r.Delivery.DueAt)
-		if next[i] && len(l.queue) == 0 && !l.flying {
-			d.dueAt(e, time.Now()) // it is on disk only
-		}
-		d.forget(e, l)
+	for _, of := range d.flights {
+		n += of
 	}
-}
-
-// forget drops a lane that has nothing left in memory, and then its endpoint.
-func (d *Dispatcher) forget(e *endpoint, l *lane) {
-	if l.recording > 0 || l.flying || len(l.queue) > 0 {
-		return
-	}
-	delete(e.lanes, l.name)
-	if !e.due.IsZero() {
-		d.poke() // there is room to read on
-	}
-	if len(e.lanes) == 0 && e.due.IsZero() && !e.reading && e.slots >= firstSlots {
-		delete(d.endpoints, e.name)
-	}
+	return n
 }
 
 // Run sends until ctx ends; then it waits for what is in flight and writes the
@@ -330,8 +108,9 @@ func (d *Dispatcher) Run(ctx context.Context) {
 	d.mu.Lock()
 	d.running = ctx
 	d.mu.Unlock()
-	var recorder sync.WaitGroup
+	var recorder, keeper sync.WaitGroup
 	recorder.Go(d.record)
+	keeper.Go(func() { d.keepShards(ctx) })
 	d.schedule(ctx)
 	d.mu.Lock() // attempts begin under the lock, after a look at ctx: from here on none does
 	attempts := &d.attempts
@@ -339,25 +118,27 @@ func (d *Dispatcher) Run(ctx context.Context) {
 	attempts.Wait()
 	close(d.results)
 	recorder.Wait()
+	keeper.Wait()
+	d.leave()
 }
 
-// schedule reads what is due from disk, when it is due.
+// schedule looks at the endpoints whose time has come, and polls for those that
+// nobody told of.
 func (d *Dispatcher) schedule(ctx context.Context) {
-	var polled time.Time
+	var pollAt time.Time
 	for ctx.Err() == nil {
-		if time.Since(polled) >= d.pollEvery {
+		if d.pollIsDue(pollAt) {
+			began := time.Now()
 			d.poll(ctx)
-			polled = time.Now()
+			// Where very many endpoints wait, the poll takes its time: it is not to take
+			// most of ours.
+			pollAt = time.Now().Add(max(d.pollEvery, 20*time.Since(began)))
 		}
-		wait := time.Until(polled.Add(d.pollEvery))
-		due, next := d.dueNow()
-		for _, e := range due {
+		wait := time.Until(pollAt)
+		if e, next := d.nextDue(); e != nil {
 			d.read(ctx, e)
-		}
-		if len(due) > 0 {
 			continue
-		}
-		if !next.IsZero() {
+		} else if !next.IsZero() {
 			wait = min(wait, time.Until(next))
 		}
 		timer := time.NewTimer(wait)
@@ -370,11 +151,44 @@ func (d *Dispatcher) schedule(ctx context.Context) {
 	}
 }
 
+func (d *Dispatcher) pollIsDue(at time.Time) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	due := d.pollNow || !time.Now().Before(at)
+	d.pollNow = false
+	return due
+}
+
+// pollSoon makes the schedule poll as soon as it can.
+func (d *Dispatcher) pollSoon() {
+	d.pollNow = true
+	d.poke()
+}
+
+func (d *Dispatcher) poke() {
+	select {
+	case d.wake <- struct{}{}:
+	default:
+	}
+}
+
 // poll asks the disk which endpoints have something due: everything after a
 // start, and later what a lost hint left behind.
 func (d *Dispatcher) poll(ctx context.Context) {
 	d.forgetTargets()
-	due, err := store.View(ctx, d.db, func(tx *store.Tx) (map[store.Endpoint]time.Time, error) { return tx.DueEndpoints() })
+	asked := d.paused()
+	due, err := store.View(ctx, d.db, func(tx *store.Tx) (map[store.Endpoint]time.Time, error) {
+		for _, e := range asked {
+			h, err := tx.Health(e.name)
+			if err != nil {
+				return nil, err
+			}
+			if !h.PausedUntil.IsZero() {
+				delete(asked, e.name)
+			}
+		}
+		return tx.DueEndpoints()
+	})
 	if err != nil {
 		if ctx.Err() == nil {
 			d.log.Error("cannot read what is due", "err", err)
@@ -383,49 +197,148 @@ func (d *Dispatcher) poll(ctx context.Context) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	for _, e := range asked {
+		e.notUntil = time.Time{} // somebody enabled it: it is asked again
+		d.start(e)
+	}
 	for name, at := range due {
-		d.dueAt(d.endpoint(name), at)
+		if d.serving(shardOf(name)) {
+			e := d.endpoint(name)
+			if at.Before(e.after.DueAt) && len(e.lanes) == 0 && !e.reading {
+				e.after = store.Place{} // it came to stand before the place that was read last
+			}
+			d.dueAt(e, at)
+			d.start(e) // what is ready may have had to wait for a beat of ours
+		}
 	}
 }
 
-// dueNow marks the endpoints that are to be read now, and tells when the next is.
-func (d *Dispatcher) dueNow() (due []*endpoint, next time.Time) {
+// paused lists endpoints that asked to be left alone, and long enough ago for the
+// store to know.
+func (d *Dispatcher) paused() map[store.Endpoint]*endpoint {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	now := time.Now()
-	for _, e := range d.endpoints {
-		switch {
-		case e.due.IsZero():
-		case !e.due.After(now):
-			// A full memory is read on when half of it is done.
-			if len(e.lanes) > d.maxLanes/2 {
-				continue
-			}
-			e.due, e.reading, e.finished = time.Time{}, true, map[laneName]int64{}
-			due = append(due, e)
-		case next.IsZero() || e.due.Before(next):
-			next = e.due
+	asked, now := map[store.Endpoint]*endpoint{}, time.Now()
+	for name, e := range d.endpoints {
+		if e.notUntil.Sub(now) > longestPause && now.Sub(e.askedAt) > 10*time.Second && len(asked) < 100 {
+			asked[name] = e
 		}
 	}
-	return due, next
+	return asked
+}
+
+// nextDue gives an endpoint whose rows are to be read now, or tells when to look
+// again. Those that only waited for their time begin.
+func (d *Dispatcher) nextDue() (e *endpoint, next time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for len(d.agenda) > 0 {
+		e, now := d.agenda[0], time.Now()
+		if e.at.After(now) {
+			return nil, e.at
+		}
+		if e.lost {
+			heap.Remove(&d.agenda, e.index)
+			continue
+		}
+		if d.readsAt(e).After(now) || d.readsAt(e).IsZero() {
+			d.start(e) // plans it anew
+			d.drop(e)
+			if e.index >= 0 && !e.at.IsZero() && !e.at.After(now) {
+				return nil, now.Add(time.Millisecond) // a pause that ended this very moment
+			}
+			continue
+		}
+		e.due, e.reading, e.finished = time.Time{}, true, map[laneName]int64{}
+		d.plan(e)
+		return e, time.Time{}
+	}
+	return nil, time.Time{}
+}
+
+// readsAt is when the rows of e are to be read; zero: not as things are. A full
+// memory is read on when half of it is done.
+func (d *Dispatcher) readsAt(e *endpoint) time.Time {
+	if e.due.IsZero() || e.reading || d.room(e) <= len(e.lanes) {
+		return time.Time{}
+	}
+	if e.notUntil.After(e.due) {
+		return e.notUntil
+	}
+	return e.due
+}
+
+// plan writes into the agenda when e has to be looked at.
+func (d *Dispatcher) plan(e *endpoint) {
+	at := d.readsAt(e)
+	if len(e.ready)+len(e.resent) > 0 && e.flying < e.slots && time.Now().Before(e.notUntil) && (at.IsZero() || e.notUntil.Before(at)) {
+		at = e.notUntil
+	}
+	if at.IsZero() && len(e.lanes) == 0 && !e.reading && e.notUntil.After(time.Now()) {
+		at = e.notUntil // to drop it
+	}
+	if e.lost {
+		at = time.Time{}
+	}
+	was := e.at
+	e.at = at
+	switch {
+	case e.index >= 0 && at.IsZero():
+		heap.Remove(&d.agenda, e.index)
+	case e.index >= 0 && !at.Equal(was):
+		heap.Fix(&d.agenda, e.index)
+	case e.index < 0 && !at.IsZero():
+		heap.Push(&d.agenda, e)
+	}
+	if e.index == 0 && (was.IsZero() || at.Before(was)) {
+		d.poke()
+	}
+}
+
+// agenda is a heap of endpoints: the first is the one to look at first.
+type agenda []*endpoint
+
+func (a agenda) Len() int           { return len(a) }
+func (a agenda) Less(i, j int) bool { return a[i].at.Before(a[j].at) }
+func (a agenda) Swap(i, j int) {
+	a[i], a[j] = a[j], a[i]
+	a[i].index, a[j].index = i, j
+}
+
+func (a *agenda) Push(x any) {
+	e := x.(*endpoint)
+	e.index = len(*a)
+	*a = append(*a, e)
+}
+
+func (a *agenda) Pop() any {
+	last := len(*a) - 1
+	e := (*a)[last]
+	(*a)[last] = nil
+	*a = (*a)[:last]
+	e.index = -1
+	return e
 }
 
 // read brings heads of lanes that are due into memory.
 func (d *Dispatcher) read(ctx context.Context, e *endpoint) {
 	d.mu.Lock()
-	limit := len(e.lanes) + readAhead // those in memory may be among them
+	limit, after, hasten := max(1, min(readAhead, d.room(e))), e.after, e.hasten
 	d.mu.Unlock()
 	type page struct {
 		heads []paybell.Delivery
 		next  time.Time
 	}
 	p, err := store.View(ctx, d.db, func(tx *store.Tx) (p page, err error) {
-		p.heads, p.next, err = tx.DueDeliveries(e.name, time.Now(), limit)
+		p.heads, p.next, err = tx.DueDeliveries(e.name, after, time.Now(), hasten, limit)
 		return p, err
 	})
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	e.reading = false
+	if e.lost {
+		return
+	}
 	if err != nil {
 		if ctx.Err() == nil {
 			d.log.Error("cannot read what is due", "err", err)
@@ -434,14 +347,21 @@ func (d *Dispatcher) read(ctx context.Context, e *endpoint) {
 		return
 	}
 	for _, h := range p.heads {
-		name := laneName{h.WebhookID, h.InvoiceID}
+		name := nameOf(h)
 		if e.lanes[name] != nil || e.finished[name] >= h.Number {
 			continue
 		}
 		l := &lane{name: name}
 		e.lanes[name] = l
-		l.push(e, h)
+		e.push(l, h)
+	}
+	e.after = store.Place{}
+	if n := len(p.heads); n == limit {
+		e.after = store.Place{DueAt: p.heads[n-1].DueAt, WebhookID: p.heads[n-1].WebhookID, Number: p.heads[n-1].Number}
+	} else {
+		e.hasten = time.Time{} // that was all of it
 	}
 	d.dueAt(e, p.next)
 	d.start(e)
+	d.drop(e)
 }

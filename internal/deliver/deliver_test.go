@@ -86,8 +86,8 @@ func (h *house) cancel(inv paybell.Invoice) {
 
 // run runs a dispatcher until the returned function is called.
 func (h *house) run(transport http.RoundTripper) (stop func()) {
-	d := New(h.db, transport, slog.New(slog.DiscardHandler))
-	d.maxLanes, d.pollEvery = memory, h.poll
+	d := New(h.db, transport, slog.New(slog.NewTextHandler(h.t.Output(), nil)))
+	d.maxLanes, d.pollEvery, d.Alone = memory, h.poll, true
 	h.db.OnCommit(d.Offer)
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
@@ -409,8 +409,9 @@ func TestWhatCountsAsDelivered(t *testing.T) {
 					transport = stalling{s}
 				}
 				began := time.Now()
-				a := attempt(t.Context(), transport, paybell.Delivery{Body: []byte(`{}`), Attempts: 2, Number: 7},
-					target{url: "https://shop.example/", secrets: []string{paybell.NewClientSecret()}})
+				to := target{secrets: []paybell.Secret{{ID: 1, Text: paybell.NewClientSecret()}}}
+				to.Webhook.URL = "https://shop.example/"
+				a, _ := attempt(t.Context(), transport, paybell.Delivery{Body: []byte(`{}`), Attempts: 2, Number: 7}, to, 0)
 				if c.failure == "" && a.Failure != "" || !strings.Contains(a.Failure, c.failure) {
 					t.Errorf("failure %q, want %q", a.Failure, c.failure)
 				}
@@ -452,3 +453,44 @@ type waiting struct{ ctx context.Context }
 
 func (w waiting) Read([]byte) (int, error) { <-w.ctx.Done(); return 0, w.ctx.Err() }
 func (waiting) Close() error               { return nil }
+
+// Gone means gone: the webhook is disabled at once, the client's others are told,
+// and what waits is held until somebody enables it.
+func TestGone(t *testing.T) {
+	bubble(t, func(t *testing.T, h *house) {
+		hook, other := h.webhook("gone.example"), h.webhook("shop.example")
+		s := &shop{answer: func(a arrival) (int, io.Reader) {
+			if a.host == "gone.example" {
+				return 410, strings.NewReader("")
+			}
+			return 204, strings.NewReader("")
+		}}
+		stop := h.run(s)
+		h.cancel(h.invoice())
+		h.invoice()
+		time.Sleep(time.Hour)
+		stop()
+		told, gone := 0, 0
+		for _, a := range s.arrivals() {
+			if a.event == "WebhookDisabled" && a.host == "shop.example" {
+				told++
+			}
+			if a.host == "gone.example" {
+				gone++
+			}
+		}
+		if told != 1 || gone > 2 {
+			t.Errorf("the other webhook was told %d times, and %d requests came to the one that is gone", told, gone)
+		}
+		if got := h.states(hook); got[paybell.Held] < 2 || got[paybell.Delivered]+got[paybell.Exhausted] > 0 {
+			t.Errorf("states of what is gone: %v", got)
+		}
+		if got := h.states(other); got[paybell.Delivered] != 4 {
+			t.Errorf("states of the other: %v", got)
+		}
+		w, err := store.View(context.Background(), h.db, func(tx *store.Tx) (paybell.Webhook, error) { return tx.Webhook(h.client.ID, hook) })
+		if err != nil || w.State != paybell.WebhookDisabled || !strings.Contains(w.StateReason, "410") {
+			t.Errorf("the webhook is %s because %q, %v", w.State, w.StateReason, err)
+		}
+	})
+}

@@ -9,6 +9,12 @@ import (
 	"github.com/paybell/paybell/internal/store"
 )
 
+// target is where a delivery goes and what it is signed with, as of a moment.
+type target struct {
+	store.Target
+	secrets []paybell.Secret // the current one first
+}
+
 // freshTarget is where a webhook rings, read again when it is older than
 // targetAge: a change counts within a second.
 type freshTarget struct {
@@ -26,16 +32,16 @@ func (d *Dispatcher) target(del paybell.Delivery) (target, error) {
 	if time.Since(f.at) < targetAge {
 		return f.to, nil
 	}
+	began := time.Now()
 	to, err := store.View(context.WithoutCancel(d.running), d.db, func(tx *store.Tx) (to target, err error) {
-		if to.url, to.active, err = tx.ActiveURL(del.WebhookID); err != nil || !to.active {
+		if to.Target, err = tx.Target(del.WebhookID); err != nil {
 			return to, err
 		}
-		to.secrets, err = tx.Secrets(del.ClientID, time.Now())
-		to.active = len(to.secrets) > 0
+		to.secrets, err = tx.Secrets(del.ClientID, began)
 		return to, err
 	})
 	if err == nil {
-		f.to, f.at = to, time.Now()
+		f.to, f.at = to, began
 	}
 	return to, err
 }

@@ -54,10 +54,11 @@ func (d *Desk) client(ctx context.Context, clientID string) (knownClient, bool, 
 		}
 		k.actor = Actor{ClientID: c.ID, MerchantID: c.MerchantID, Permissions: c.Permissions, Terms: c.Terms}
 		k.allowed = c.AllowedIPs
-		k.secrets, err = tx.Secrets(clientID, time.Now())
+		secrets, err := tx.Secrets(clientID, time.Now())
+		k.secrets = paybell.SecretTexts(secrets)
 		return k, err
 	})
-	if paybell.CodeOf(err) == paybell.NotFound || err == nil && k.secrets == nil {
+	if paybell.CodeOf(err) == paybell.NotFound || err == nil && len(k.secrets) == 0 {
 		d.known.Delete(clientID)
 		return k, false, nil
 	}

@@ -133,7 +133,7 @@ func (d *Desk) shopHosts(ctx context.Context, inv *paybell.Invoice) (hostSet, er
 		if err != nil {
 			return nil, err
 		}
-		hooks, err := tx.Webhooks(inv.ClientID)
+		hooks, err := tx.Webhooks(inv.ClientID, "")
 		if err != nil {
 			return nil, err
 		}

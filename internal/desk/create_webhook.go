@@ -37,7 +37,7 @@ func (d *Desk) createWebhook(a Actor, clientID string, n NewWebhook) (func(*stor
 		if _, err := tx.ClientForUpdate(a.ClientID); err != nil {
 			return w, err
 		}
-		all, err := tx.Webhooks(a.ClientID)
+		all, err := tx.Webhooks(a.ClientID, "")
 		if err != nil {
 			return w, err
 		}

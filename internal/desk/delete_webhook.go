@@ -7,10 +7,15 @@ import (
 	"github.com/paybell/paybell/internal/store"
 )
 
-// DeleteWebhook ends a webhook.
-func (d *Desk) DeleteWebhook(ctx context.Context, a Actor, clientID, id string) error {
-	if err := a.owns(clientID, paybell.DeleteWebhook); err != nil {
-		return err
-	}
-	return store.Do(ctx, d.DB, func(tx *store.Tx) error { return tx.DeleteWebhook(a.ClientID, id, now()) })
+// DeleteWebhook ends a webhook. No attempt begins later than a second after this
+// returned; onWire are still under way.
+func (d *Desk) DeleteWebhook(ctx context.Context, a Actor, clientID, id string) (onWire int, err error) {
+	err = store.Do(ctx, d.DB, func(tx *store.Tx) error {
+		own, err := a.actsFor(tx, clientID, paybell.DeleteWebhook)
+		if err != nil {
+			return err
+		}
+		return tx.DeleteWebhook(own, id, now())
+	})
+	return d.inFlight(id), err
 }

@@ -21,10 +21,12 @@ type Desk struct {
 	Quote   Quote
 	Derive  Derive
 	Sandbox Sandbox
+	Wire    Wire           // nil: this process sends nothing
 	Allow   []netip.Prefix // private addresses that webhooks may point at
 
 	known sync.Map // client id -> knownClient
 	bell  bell
+	tries tries
 }
 
 // Quote knows rates.
@@ -32,6 +34,15 @@ type Quote interface {
 	// Rate is how many units of to one unit of from bought at a moment that is not
 	// in the future; the zero time is now. No known rate is Unavailable.
 	Rate(ctx context.Context, from, to paybell.Currency, at time.Time) (decimal.Decimal, error)
+}
+
+// Wire is what brings notifications to merchants.
+type Wire interface {
+	// InFlight is how many attempts for a webhook are under way from this process.
+	InFlight(webhookID string) int
+	// Try makes one attempt to bring a notification to a webhook, outside of all
+	// order; nothing of it is kept.
+	Try(ctx context.Context, w paybell.Webhook, n paybell.Notification) (paybell.Attempt, error)
 }
 
 // Derive makes the receiving address at an index of a merchant's wallet. The

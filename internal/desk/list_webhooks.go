@@ -7,12 +7,16 @@ import (
 	"github.com/paybell/paybell/internal/store"
 )
 
-// Webhooks lists a client's webhooks, those that want event only; 0 for all.
-func (d *Desk) Webhooks(ctx context.Context, a Actor, clientID string, event paybell.Events) ([]paybell.Webhook, error) {
-	if err := a.owns(clientID, paybell.GetWebhooks); err != nil {
-		return nil, err
-	}
-	all, err := store.View(ctx, d.DB, func(tx *store.Tx) ([]paybell.Webhook, error) { return tx.Webhooks(a.ClientID) })
+// Webhooks lists a client's webhooks, or those that were given with one of its
+// invoices; those that want event only, 0 for all.
+func (d *Desk) Webhooks(ctx context.Context, a Actor, clientID, invoiceID string, event paybell.Events) ([]paybell.Webhook, error) {
+	all, err := store.View(ctx, d.DB, func(tx *store.Tx) ([]paybell.Webhook, error) {
+		own, err := a.actsFor(tx, clientID, paybell.GetWebhooks)
+		if err != nil {
+			return nil, err
+		}
+		return tx.Webhooks(own, invoiceID)
+	})
 	if err != nil || event == 0 {
 		return all, err
 	}

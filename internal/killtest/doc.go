@@ -2,6 +2,10 @@
 // server again and again while shops create, pay and cancel invoices, and then
 // holds what arrived at their webhooks against what they were told.
 //
+// While the server is killed one endpoint fails and one hangs, and the others
+// must not notice. The sick recover when the healthy have everything; then all
+// that was committed must arrive there, too.
+//
 // There are tests only. Nothing of Paybell is imported: what a shop signs and
 // verifies is written here a second time, from the contract.
 //

@@ -10,18 +10,57 @@ import (
 // history is all that was seen from outside: what shops asked for and were
 // told, what arrived at their webhooks, and at the end what the API says is so.
 type history struct {
+	began    time.Time
 	hooks    []*hook
 	sales    map[string]*sale  // by the merchant's own number
 	arrivals []arrival         // in the order of their arrival
 	stored   map[string]stored // by invoice id; the end of it all
+	up       []span            // when the server was ready
 }
+
+// span is a stretch of time, in time since the beginning.
+type span struct{ from, to time.Duration }
+
+// uptime is how much of the time between two moments the server was ready.
+func (h *history) uptime(from, to time.Duration) (sum time.Duration) {
+	for _, s := range h.up {
+		sum += max(0, min(to, s.to)-max(from, s.from))
+	}
+	return sum
+}
+
+// endpoint is a shop's server, with an address of its own.
+type endpoint struct {
+	name, base string // http://127.0.0.1:port
+	health     health // until all recover
+}
+
+// health is how an endpoint answers.
+type health int
+
+const (
+	healthy health = iota
+	failing        // with 500
+	hanging        // not before the sender has given up, or was killed
+)
 
 // hook is a registered webhook.
 type hook struct {
+	at    *endpoint
 	url   string
 	owner *account
 	wants map[string]bool // types as on the wire; nil: all of them
 	only  string          // number of the one sale it was given with; empty: a client's webhook
+}
+
+// healthy lists the webhooks of endpoints that were never sick.
+func (h *history) healthy() (hooks []*hook) {
+	for _, hk := range h.hooks {
+		if hk.at.health == healthy {
+			hooks = append(hooks, hk)
+		}
+	}
+	return hooks
 }
 
 func (h *hook) want(kind string) bool { return h.wants == nil || h.wants[kind] }
@@ -90,7 +129,8 @@ type arrival struct {
 
 	id        string // of the notification
 	kind      string // InvoicePaid ...
-	epoch, n  int64  // Paybell-Sequence
+	made      time.Time
+	epoch, n  int64 // Paybell-Sequence
 	body      string
 	invoiceID string
 	number    string // the merchant's own
@@ -98,8 +138,10 @@ type arrival struct {
 	state     string
 	version   int
 
-	status int // what it was answered
+	status int // what it was answered; noAnswer: nothing
 }
+
+const noAnswer = 0
 
 // stored is an invoice as the API shows it.
 type stored struct {

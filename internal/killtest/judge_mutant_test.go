@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // told is what the webhook that wants everything was told of one sale.
@@ -20,13 +21,19 @@ var (
 // faultless is a history in which all is well: a sale that was paid, one that
 // was cancelled, one whose create was cut off and did not happen, and one whose
 // create and payment were cut off and did. The fourth notification came twice.
+// The server was killed before the last sale was told, and started a minute
+// later. The sick endpoint accepts nothing before it recovers.
 func faultless() *history {
 	owner := &account{"c1", "s1"}
+	well, sick := &endpoint{name: "well"}, &endpoint{name: "sick", health: failing}
 	h := &history{
+		began: time.Now(),
+		up:    []span{{0, time.Second}, {time.Minute, 2 * time.Minute}},
 		hooks: []*hook{
-			{url: "/all", owner: owner},
-			{url: "/money", owner: owner, wants: map[string]bool{"InvoicePaid": true, "InvoiceCompleted": true}},
-			{url: "/other", owner: &account{"c2", "s2"}},
+			{at: well, url: "/all", owner: owner},
+			{at: well, url: "/money", owner: owner, wants: map[string]bool{"InvoicePaid": true, "InvoiceCompleted": true}},
+			{at: well, url: "/other", owner: &account{"c2", "s2"}},
+			{at: sick, url: "/sick", owner: owner},
 		},
 		sales: map[string]*sale{},
 		stored: map[string]stored{
@@ -43,23 +50,32 @@ func faultless() *history {
 		h.sales[s.number] = s
 	}
 	next := map[*hook]int64{}
-	tell := func(number, id string, all []told) {
+	tell := func(hooks []*hook, at time.Duration, number, id string, all []told) {
 		for i, n := range all {
-			for _, hk := range h.hooks[:2] {
-				if hk.want(n.kind) {
-					next[hk]++
-					nid := id + "-" + n.kind
-					h.arrivals = append(h.arrivals, arrival{
-						hook: hk, id: nid, kind: n.kind, epoch: 1, n: next[hk], body: "body of " + nid,
-						invoiceID: id, number: number, echo: number, state: n.state, version: i + 1, status: 200,
-					})
+			for _, hk := range hooks {
+				if !hk.want(n.kind) {
+					continue
 				}
+				next[hk]++
+				nid := id + "-" + n.kind
+				a := arrival{
+					at: at, hook: hk, id: nid, kind: n.kind, made: h.began, epoch: 1, n: next[hk], body: "body of " + nid,
+					invoiceID: id, number: number, echo: number, state: n.state, version: i + 1, status: 500,
+				}
+				if hk.at == sick {
+					h.arrivals = append(h.arrivals, a)
+				}
+				a.status = 200
+				h.arrivals = append(h.arrivals, a)
 			}
 		}
 	}
-	tell("1", "i1", paidAndDone)
-	tell("2", "i2", calledOff)
-	tell("4", "i4", paidAndDone)
+	tell(h.hooks[:2], time.Second, "1", "i1", paidAndDone)
+	tell(h.hooks[:2], time.Second, "2", "i2", calledOff)
+	tell(h.hooks[:2], time.Minute, "4", "i4", paidAndDone)
+	tell(h.hooks[3:], 100*time.Second, "1", "i1", paidAndDone)
+	tell(h.hooks[3:], 100*time.Second, "2", "i2", calledOff)
+	tell(h.hooks[3:], 100*time.Second, "4", "i4", paidAndDone)
 	again := h.arrivals[3]
 	again.life++
 	h.arrivals = slices.Insert(h.arrivals, 4, again)
@@ -101,7 +117,7 @@ func (h *history) swap(t *testing.T, url, one, other string) {
 
 func TestJudgeAcceptsWhatIsRight(t *testing.T) {
 	h := faultless()
-	for _, c := range append(h.missing(), h.wrong()...) {
+	for _, c := range append(h.missing(h.hooks), h.wrong()...) {
 		t.Error(h.tell(c))
 	}
 }
@@ -137,6 +153,23 @@ func TestJudgeSees(t *testing.T) {
 		{"other bytes at the other webhook", func(t *testing.T, h *history) { h.find(t, "/money", "i1-InvoicePaid").body = "x" }, "other bytes"},
 		{"again without need", func(_ *testing.T, h *history) { h.arrivals[4].life = h.arrivals[3].life }, "doubled without need"},
 		{"it was refused and given up", func(t *testing.T, h *history) { h.find(t, "/money", "i1-InvoicePaid").status = 503 }, "did not come again"},
+		{"it was never accepted by one that was sick", func(_ *testing.T, h *history) { h.arrivals = h.arrivals[:len(h.arrivals)-1] },
+			"InvoiceCompleted i4-InvoiceCompleted was answered 500 at /sick and did not come again"},
+		{"it does not wait for what is not accepted", func(_ *testing.T, h *history) {
+			a := &h.arrivals[len(h.arrivals)-3]
+			a.status = 500
+			h.arrivals = append(h.arrivals, *a)
+		}, "it did not wait for InvoicePaid i4-InvoicePaid"},
+		{"a healthy one waits for a sick one", func(t *testing.T, h *history) { h.find(t, "/money", "i4-InvoiceCompleted").at += promptly + 1 },
+			"nothing is wrong with this webhook"},
+		{"a healthy one waits in many short lives", func(t *testing.T, h *history) {
+			h.up = slices.Insert(h.up, 1, span{10 * time.Second, 13 * time.Second}, span{20 * time.Second, 23 * time.Second})
+		}, "nothing is wrong with this webhook"},
+		{"only one webhook is told", func(t *testing.T, h *history) {
+			a := *h.find(t, "/all", "i4-InvoiceCompleted")
+			a.id, a.kind, a.n, a.version = "x", "InvoiceFlagged", a.n+1, 6
+			h.arrivals = append(h.arrivals, a)
+		}, "InvoiceFlagged x did not arrive at /sick"},
 		{"another id the second time", func(_ *testing.T, h *history) { h.arrivals[4].id = "new" }, "was i1-"},
 		{"the order is turned round", func(t *testing.T, h *history) { h.swap(t, "/all", "i1-PaymentCreated", "i1-InvoicePending") },
 			"arrived after version"},
@@ -196,7 +229,7 @@ func TestJudgeSees(t *testing.T) {
 			h := faultless()
 			m.do(t, h)
 			var heard []string
-			for _, c := range append(h.missing(), h.wrong()...) {
+			for _, c := range append(h.missing(h.hooks), h.wrong()...) {
 				heard = append(heard, c.text)
 			}
 			if !strings.Contains(strings.Join(heard, "\n"), m.want) {

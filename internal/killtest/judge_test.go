@@ -3,13 +3,20 @@ package killtest
 import (
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
+	"time"
 )
 
-// missing is what was acknowledged, or is stored, and did not arrive yet, or not
-// to the end.
-func (h *history) missing() []complaint {
-	heard := h.heard()
+// promptly is how long a healthy webhook may wait for what it can have, in time
+// that the server is up. It takes milliseconds on an idle machine; one that
+// waits for a hanging endpoint takes 15 s.
+const promptly = 5 * time.Second
+
+// missing is what was acknowledged, or is stored, or was told to others, and did
+// not arrive yet at these webhooks, or not to the end.
+func (h *history) missing(hooks []*hook) []complaint {
+	heard, kinds := h.heard()
 	ids := map[string]string{} // number -> invoice id
 	for id, s := range h.stored {
 		ids[s.number] = id
@@ -24,7 +31,7 @@ func (h *history) missing() []complaint {
 		if text := s.unsettled(found); text != "" {
 			complain("%s", text)
 		}
-		for _, hk := range h.hooks {
+		for _, hk := range hooks {
 			if !hk.rings(s) {
 				continue
 			}
@@ -40,8 +47,14 @@ func (h *history) missing() []complaint {
 			if hk.wants == nil && e.version < found.version {
 				complain("version %d is stored, and version %d was the last to arrive at %s", found.version, e.version, hk.url)
 			}
-			for id := range e.refused {
-				complain("%s was answered 503 at %s and did not come again", id, hk.url)
+			for id, kind := range kinds[ids[number]] {
+				switch status, arrived := e.told[id]; {
+				case !hk.want(kind) || status == http.StatusOK:
+				case arrived:
+					complain("%s %s was answered %d at %s and did not come again", kind, id, status, hk.url)
+				default:
+					complain("%s %s did not arrive at %s", kind, id, hk.url)
+				}
 			}
 		}
 	}
@@ -51,16 +64,18 @@ func (h *history) missing() []complaint {
 // ear is what a lane has brought so far.
 type ear struct {
 	kinds   map[string]bool
-	version int             // the greatest
-	refused map[string]bool // ids that were never answered with 200
+	version int            // the greatest
+	told    map[string]int // id -> what it was answered at best
 }
 
-func (h *history) heard() map[lane]*ear {
-	heard := map[lane]*ear{}
+// heard tells what each lane has brought, and the types of all notifications by
+// invoice and id.
+func (h *history) heard() (heard map[lane]*ear, kinds map[string]map[string]string) {
+	heard, kinds = map[lane]*ear{}, map[string]map[string]string{}
 	for _, hk := range h.hooks {
 		for id, s := range h.stored {
 			if sl := h.sales[s.number]; sl != nil && hk.rings(sl) {
-				heard[lane{hk, id}] = &ear{kinds: map[string]bool{}, refused: map[string]bool{}}
+				heard[lane{hk, id}] = &ear{kinds: map[string]bool{}, told: map[string]int{}}
 			}
 		}
 	}
@@ -70,16 +85,16 @@ func (h *history) heard() map[lane]*ear {
 			continue
 		}
 		e.kinds[a.kind] = true
-		if e.version = max(e.version, a.version); a.status == 200 {
-			e.refused[a.id] = false
-		} else if _, known := e.refused[a.id]; !known {
-			e.refused[a.id] = true
+		e.version = max(e.version, a.version)
+		if e.told[a.id] != http.StatusOK {
+			e.told[a.id] = a.status
 		}
+		if kinds[a.invoiceID] == nil {
+			kinds[a.invoiceID] = map[string]string{}
+		}
+		kinds[a.invoiceID][a.id] = a.kind
 	}
-	for _, e := range heard {
-		maps.DeleteFunc(e.refused, func(_ string, refused bool) bool { return !refused })
-	}
-	return heard
+	return heard, kinds
 }
 
 // lane is where order counts: the notifications of one invoice to one webhook.
@@ -135,19 +150,26 @@ func (s *sale) due(found stored) []string {
 }
 
 // wrong is what must never be, however late the hour: a notification that is
-// not genuine, changed, out of order, without its number, against another or
-// against what the API says.
-func (h *history) wrong() []complaint {
-	j := judge{
+// not genuine, changed, out of order, late, without its number, against another
+// or against what the API says.
+func (h *history) wrong() []complaint { return h.held().out }
+
+// held is the judge who has held everything against everything.
+func (h *history) held() *judge {
+	j := &judge{
 		history: h, known: map[string]arrival{}, sent: map[delivery]arrival{}, numbers: map[numbered]string{},
-		done: map[inLife]bool{}, last: map[lane]arrival{}, seen: map[lane]map[string]bool{}, versions: map[change]string{}, ids: map[string]string{},
+		came: map[delivery]int{}, done: map[delivery]int{}, last: map[lane]arrival{}, stirred: map[lane]time.Duration{}, tallies: map[*endpoint]*tally{},
+		seen: map[lane]map[string]bool{}, versions: map[change]string{}, ids: map[string]string{},
+	}
+	for _, hk := range h.hooks {
+		j.tallies[hk.at] = &tally{}
 	}
 	for _, a := range h.arrivals {
 		j.hear(a)
 	}
 	j.count()
 	j.compare()
-	return j.out
+	return j
 }
 
 // judge reads a history from its first arrival to its last.
@@ -155,24 +177,29 @@ type judge struct {
 	*history
 	out []complaint
 
-	known    map[string]arrival   // notification id -> its first arrival, anywhere
-	sent     map[delivery]arrival // its first arrival at one webhook
-	numbers  map[numbered]string  // number at a webhook -> notification id
-	done     map[inLife]bool      // answered with 200
-	last     map[lane]arrival
+	known    map[string]arrival       // notification id -> its first arrival, anywhere
+	sent     map[delivery]arrival     // its first arrival at one webhook
+	numbers  map[numbered]string      // number at a webhook -> notification id
+	came     map[delivery]int         // how often
+	done     map[delivery]int         // the last life in which it was answered 200
+	last     map[lane]arrival         // of what came for the first time
+	stirred  map[lane]time.Duration   // when anything came
 	seen     map[lane]map[string]bool // types
 	versions map[change]string        // -> notification id
 	ids      map[string]string        // number of a sale -> invoice id
+	tallies  map[*endpoint]*tally
+}
+
+// tally counts what arrived at an endpoint.
+type tally struct {
+	arrivals, deliveries, refused int
+	duplicates                    int           // that had been accepted
+	waited                        time.Duration // the longest that one did, in time that the server was up
 }
 
 type delivery struct {
 	hook *hook
 	id   string
-}
-
-type inLife struct {
-	delivery
-	life int
 }
 
 type numbered struct {
@@ -203,18 +230,25 @@ func (j *judge) hear(a arrival) {
 	} else if !again {
 		j.known[a.id] = a
 	}
-	once := inLife{delivery{a.hook, a.id}, a.life}
-	if j.done[once] {
+	d := delivery{a.hook, a.id}
+	life, done := j.done[d]
+	j.tally(a, d, done)
+	if done && life == a.life {
 		j.complain(a, "it came again in life %d, which had been answered 200: doubled without need", a.life)
 	}
-	j.done[once] = j.done[once] || a.status == 200
-	if first, again := j.sent[delivery{a.hook, a.id}]; again {
+	if a.status == http.StatusOK {
+		j.done[d] = a.life
+	}
+	before := j.stirred[a.lane()]
+	j.stirred[a.lane()] = a.at
+	if first, again := j.sent[d]; again {
 		if first.n != a.n || first.epoch != a.epoch {
 			j.complain(a, "number %d.%d was %d.%d before", a.epoch, a.n, first.epoch, first.n)
 		}
 		return
 	}
-	j.sent[delivery{a.hook, a.id}] = a
+	j.sent[d] = a
+	j.waits(a, before)
 	if a.epoch != 1 {
 		j.complain(a, "epoch %d, and no backup was restored", a.epoch)
 	}
@@ -224,6 +258,32 @@ func (j *judge) hear(a arrival) {
 	j.numbers[numbered{a.hook, a.n}] = a.id
 	j.belongs(a)
 	j.follows(a)
+}
+
+func (j *judge) tally(a arrival, d delivery, done bool) {
+	n := j.tallies[a.hook.at]
+	n.arrivals++
+	if j.came[d]++; j.came[d] == 1 {
+		n.deliveries++
+	}
+	switch {
+	case done:
+		n.duplicates++
+	case a.status != http.StatusOK:
+		n.refused++
+	}
+}
+
+// waits checks that nobody kept a, which came for the first time, from a healthy
+// webhook. Its turn was when it was committed, or when the last arrival in its
+// lane, at before, was over, whichever is later. Time counts while the server is
+// up: it may live too short to send anything late.
+func (j *judge) waits(a arrival, before time.Duration) {
+	waited := j.uptime(max(a.made.Sub(j.began), before), a.at)
+	n := j.tallies[a.hook.at]
+	if n.waited = max(n.waited, waited); waited > promptly && a.hook.at.health == healthy {
+		j.complain(a, "it waited %v with the server up, and nothing is wrong with this webhook", waited)
+	}
 }
 
 // belongs checks that a tells of a sale that there was, to whom it concerns.
@@ -270,6 +330,9 @@ func (j *judge) follows(a arrival) {
 	}
 	if want, known := states[a.kind]; known && a.state != want {
 		j.complain(a, "it says %s", a.state)
+	}
+	if _, done := j.done[delivery{a.hook, before.id}]; before.id != "" && !done {
+		j.complain(a, "it did not wait for %s %s, which was not answered 200 yet", before.kind, before.id)
 	}
 	switch {
 	case a.version <= before.version:

@@ -32,8 +32,9 @@ const (
 	workers     = 8                      // that sell
 	mineEvery   = 150 * time.Millisecond // of each shop's ledger
 	perInvoice  = 3                      // requests, on average
-	timeLimit   = 100 * time.Second      // of the whole, for the default flags
-	stallLimit  = 20 * time.Second       // with something missing and nothing arriving: a retry comes within 6 s
+	timeLimit   = 3 * time.Minute        // of the whole, for the default flags; it takes one on an idle machine
+	giveUp      = 15 * time.Second       // how long the sender waits for an answer
+	pauses      = 32                     // a retry schedule has at most
 	quietAfter  = 1500 * time.Millisecond
 	mostReports = 20
 )
@@ -45,6 +46,8 @@ type run struct {
 	fail   context.CancelCauseFunc
 	random *rand.Rand // of the reaper
 
+	limit time.Duration
+
 	server *server
 	recv   *receiver
 	shops  []*shop
@@ -55,7 +58,6 @@ type run struct {
 	early        int          // kills before the server was ready
 	cut          int          // requests whose answer was lost
 	traps        []sprung
-	starts       []time.Duration // until ready
 }
 
 // sprung is a kill between a POST and its record.
@@ -99,21 +101,20 @@ func TestKills(t *testing.T) {
 	drained := time.Since(began)
 	r.judge()
 	r.again()
-	r.sum()
 	t.Logf("built and sold in %.1f s, drained in %.1f s, all in %.1f s", sold.Seconds(), (drained - sold).Seconds(), time.Since(began).Seconds())
 }
 
 func newRun(t *testing.T, seed uint64) *run {
 	t.Helper()
 	scale := max(1, float64(*killsFlag)/25, float64(*invoicesFlag)/2000)
-	limited, stop := context.WithTimeoutCause(t.Context(), time.Duration(scale*float64(timeLimit)), fmt.Errorf("it took longer than %v times %v", timeLimit, scale))
+	limit := time.Duration(scale * float64(timeLimit))
+	limited, stop := context.WithTimeoutCause(t.Context(), limit, fmt.Errorf("it took longer than %v", limit))
 	ctx, fail := context.WithCancelCause(limited)
 	t.Cleanup(func() { fail(nil); stop() })
-	r := &run{t: t, ctx: ctx, fail: fail, random: rand.New(rand.NewPCG(seed, 1))}
+	r := &run{t: t, ctx: ctx, fail: fail, random: rand.New(rand.NewPCG(seed, 1)), limit: limit}
 	r.recv = newReceiver(t, rand.New(rand.NewPCG(seed, 2)))
 	r.server = newServer(t, build(t), r.random, fail)
 	r.server.beforeStart = r.recv.nextLife
-	r.server.readyAfter = func(d time.Duration) { r.starts = append(r.starts, d) }
 	return r
 }
 
@@ -135,28 +136,33 @@ func (r *run) stopped() bool {
 	return true
 }
 
-// open starts the server and makes two merchants beside it: one with three
-// webhooks, one with one.
+// open starts the server and makes two merchants beside it. Each has healthy
+// endpoints of its own, and both have webhooks at those that are sick.
 func (r *run) open() {
 	r.t.Helper()
+	cafe, money, books := r.recv.listen("cafe", healthy), r.recv.listen("money", healthy), r.recv.listen("books", healthy)
+	fails, hangs := r.recv.listen("failing", failing), r.recv.listen("hanging", hanging)
 	l, err := r.server.start()
 	r.must(err)
 	r.must(r.server.ready(r.ctx, l))
 	web := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 2 * workers}}
-	for _, name := range []string{"cafe", "books"} {
+	for _, home := range []*endpoint{cafe, books} {
+		name := home.name
 		var merchant struct{ ID string }
 		r.command(&merchant, "merchant", "create", "--name", name, "--json")
 		var client struct{ ClientID, ClientSecret string }
 		r.command(&client, "client", "create", "--merchant", merchant.ID, "--name", name, "--url", "https://"+name+".example", "--json")
 		r.shops = append(r.shops, &shop{
-			account: account{client.ClientID, client.ClientSecret}, name: name, server: r.server, recv: r.recv, web: web,
+			account: account{client.ClientID, client.ClientSecret}, name: name, home: home, server: r.server, recv: r.recv, web: web,
 			acknowledged: &r.acknowledged,
 		})
+		r.webhook(r.shops[len(r.shops)-1], fails, "/"+name, everything)
+		r.webhook(r.shops[len(r.shops)-1], hangs, "/"+name, everything)
 	}
-	r.webhook(r.shops[0], "/cafe/all", everything)
-	r.webhook(r.shops[0], "/cafe/copy?of=all&x=%C3%A9", everything)
-	r.webhook(r.shops[0], "/cafe/money", []string{"invoicePaid", "invoiceCompleted"})
-	r.webhook(r.shops[1], "/books/all", everything)
+	r.webhook(r.shops[0], cafe, "/all", everything)
+	r.webhook(r.shops[0], cafe, "/copy?of=all&x=%C3%A9", everything)
+	r.webhook(r.shops[0], money, "/", []string{"invoicePaid", "invoiceCompleted"})
+	r.webhook(r.shops[1], books, "/all", everything)
 }
 
 func (r *run) command(into any, args ...string) {
@@ -166,7 +172,20 @@ func (r *run) command(into any, args ...string) {
 	r.must(json.Unmarshal(out, into))
 }
 
-func (r *run) webhook(s *shop, path string, events []string) {
+// schedule is the pauses before the retries of who is sick, in seconds: as short
+// as they may be and yet not over before the test is.
+func (r *run) schedule() []int {
+	return slices.Repeat([]int{int(r.limit/time.Second)/pauses + 1}, pauses)
+}
+
+// stallLimit is how long nothing may be accepted with something missing: one
+// attempt that is given up, the longest pause with its jitter, and some more.
+func (r *run) stallLimit() time.Duration {
+	pause := max(6*time.Second, time.Duration(r.schedule()[0])*time.Second*6/5)
+	return giveUp + pause + 10*time.Second
+}
+
+func (r *run) webhook(s *shop, e *endpoint, path string, events []string) {
 	r.t.Helper()
 	var wants []string
 	if len(events) < len(everything) {
@@ -174,8 +193,12 @@ func (r *run) webhook(s *shop, path string, events []string) {
 			wants = append(wants, strings.ToUpper(e[:1])+e[1:])
 		}
 	}
-	h := r.recv.expect(path, &s.account, "", wants...)
-	body, _ := json.Marshal(map[string]any{"notificationsUrl": h.url, "notifications": events})
+	h := r.recv.expect(e, path, &s.account, "", wants...)
+	in := map[string]any{"notificationsUrl": h.url, "notifications": events}
+	if e.health != healthy {
+		in["retrySchedule"] = r.schedule()
+	}
+	body, _ := json.Marshal(in)
 	_, err := s.call(r.ctx, http.MethodPost, "/api/v1/merchant/clients/"+s.clientID+"/webhooks", string(body), nil)
 	r.must(err)
 }
@@ -284,32 +307,49 @@ func (r *run) restart() error {
 	return r.server.ready(r.ctx, l)
 }
 
-// drain confirms what was paid and waits until nothing is missing.
+// drain confirms what was paid, waits until the healthy have all of it while the
+// sick are sick, lets these recover, and waits until they have it too. They do
+// not recover before the sender has given up an attempt: no life before the last
+// is long enough for that.
 func (r *run) drain() {
 	r.t.Helper()
 	for _, s := range r.shops {
 		r.must(s.mine(r.ctx, 3))
 	}
-	seen, at := 0, time.Now()
-	for {
+	r.settle((*history).healthy)
+	for began := time.Now(); r.recv.givenUp(r.server.life) == 0; r.must(pause(r.ctx, 100*time.Millisecond)) {
+		if time.Since(began) > giveUp+10*time.Second {
+			r.t.Fatalf("the sender waits for a hanging endpoint for longer than %v", giveUp)
+		}
+	}
+	r.recv.recover()
+	r.settle(func(h *history) []*hook { return h.hooks })
+}
+
+// settle waits until nothing is missing at some webhooks and nothing more is
+// accepted by any.
+func (r *run) settle(of func(*history) []*hook) {
+	r.t.Helper()
+	var missing, wrong []complaint
+	accepted, at := 0, time.Now()
+	for time.Since(at) < r.stallLimit() && pause(r.ctx, 250*time.Millisecond) == nil {
+		before := accepted
+		r.recv.judged(func(*history) { accepted = r.recv.accepted })
+		if accepted != before {
+			at = time.Now()
+		}
+		if time.Since(at) < quietAfter {
+			continue
+		}
 		r.look()
-		var missing []complaint
-		r.recv.judged(func(h *history) { missing = h.missing() })
-		if len(missing) == 0 && r.recv.seen() == seen && time.Since(at) >= quietAfter {
-			return
-		}
-		if n := r.recv.seen(); n != seen {
-			seen, at = n, time.Now()
-		}
-		if time.Since(at) > stallLimit {
-			r.t.Errorf("nothing arrived for %v, and this is missing:", stallLimit)
-			return // judge says what
-		}
-		if pause(r.ctx, 250*time.Millisecond) != nil {
-			r.t.Error(context.Cause(r.ctx))
+		if r.recv.judged(func(h *history) { missing = h.missing(of(h)) }); len(missing) == 0 {
 			return
 		}
 	}
+	r.recv.judged(func(h *history) { wrong = h.wrong() })
+	r.report(missing)
+	r.report(wrong)
+	r.t.Fatalf("nothing was accepted for %v, or the time is over: %v", time.Since(at), context.Cause(r.ctx))
 }
 
 // look reads from the API what is stored.
@@ -319,33 +359,24 @@ func (r *run) look() {
 	for _, s := range r.shops {
 		r.must(s.list(r.ctx, all))
 	}
-	r.recv.judged(func(h *history) { h.stored = all })
+	r.recv.judged(func(h *history) { h.stored, h.up = all, r.server.up(h.began) })
 }
 
 // judge holds everything against everything.
 func (r *run) judge() {
 	r.t.Helper()
-	r.report()
-	arrived := map[delivery]int{}
-	r.recv.judged(func(h *history) {
-		for _, a := range h.arrivals {
-			arrived[delivery{a.hook, a.id}]++
+	var held *judge
+	r.recv.judged(func(h *history) { held = h.held() })
+	r.report(held.out)
+	for i, line := range r.server.complaints() {
+		if i < mostReports {
+			r.t.Error("the server's log: " + line)
 		}
-	})
-	again := 0
+	}
 	for _, s := range r.traps {
-		switch {
-		case arrived[s.delivery] > 1:
-			again++
-		case !s.answered:
+		if !s.answered && held.came[s.delivery] < 2 {
 			r.t.Errorf("the server was killed before %s was answered, and it did not come again", s.id)
 		}
-	}
-	if again == 0 {
-		r.t.Error("no kill fell between a POST and its record: the test did not see what it is for")
-	}
-	if r.recv.duplicates == 0 {
-		r.t.Error("nothing arrived twice: the test did not see what it is for")
 	}
 	if n := r.acknowledged.Load(); n < int64(*invoicesFlag) {
 		r.t.Errorf("%d invoices were acknowledged, not %d", n, *invoicesFlag)
@@ -353,24 +384,62 @@ func (r *run) judge() {
 	if n := r.kills.Load(); n < int64(*killsFlag) {
 		r.t.Errorf("%d kills had requests in flight, not %d", n, *killsFlag)
 	}
+	r.sum(held)
 }
 
-// report says everything that is missing or wrong, most of it.
-func (r *run) report() {
+// sum says what the test saw, and complains if that was not enough.
+func (r *run) sum(held *judge) {
+	r.t.Helper()
+	again, notifications, arrivals, duplicates := 0, 0, 0, 0
+	var each []string
+	for _, s := range r.traps {
+		if held.came[s.delivery] > 1 {
+			again++
+		}
+	}
+	for _, s := range held.stored {
+		notifications += s.version
+	}
+	for _, e := range r.recv.endpoints {
+		n := held.tallies[e]
+		arrivals, duplicates = arrivals+n.arrivals, duplicates+n.duplicates
+		each = append(each, fmt.Sprintf("%s %d", e.name, n.arrivals))
+		r.t.Logf("%-7s %d arrivals of %d deliveries, %d not accepted, %d duplicates; the longest that one waited with the server up: %v",
+			e.name, n.arrivals, n.deliveries, n.refused, n.duplicates, n.waited.Round(time.Millisecond))
+		if e.health != healthy && n.refused == 0 {
+			r.t.Errorf("nothing arrived at %s while it was sick: the test did not see what it is for", e.name)
+		}
+	}
+	var starts []time.Duration // until ready
+	for _, l := range r.server.lives {
+		if !l.readyAt.IsZero() {
+			starts = append(starts, l.readyAt.Sub(l.started))
+		}
+	}
+	slices.Sort(starts)
+	r.t.Logf("%d answers lost to kills; %d more kills with no request in flight, %d before ready; %d kills forced between a POST and its record, "+
+		"%d came again; %d requests cut off; restart to ready p50 %v, max %v", r.cut, r.idle, r.early, len(r.traps), again, r.recv.broken,
+		starts[len(starts)/2].Round(time.Millisecond), starts[len(starts)-1].Round(time.Millisecond))
+	r.t.Logf("%d kills, %d invoices acknowledged, %d notifications committed, %d arrivals (%s), %d duplicates",
+		r.kills.Load(), r.acknowledged.Load(), notifications, arrivals, strings.Join(each, ", "), duplicates)
+	if again == 0 {
+		r.t.Error("no kill fell between a POST and its record: the test did not see what it is for")
+	}
+	if duplicates == 0 {
+		r.t.Error("nothing arrived twice: the test did not see what it is for")
+	}
+}
+
+// report says complaints, most of them.
+func (r *run) report(all []complaint) {
 	r.t.Helper()
 	r.recv.judged(func(h *history) {
-		all := append(h.wrong(), h.missing()...)
 		for _, c := range all[:min(len(all), mostReports)] {
 			r.t.Error(h.tell(c))
 		}
-		if len(all) > mostReports {
-			r.t.Errorf("and %d more", len(all)-mostReports)
-		}
 	})
-	for i, line := range r.server.complaints() {
-		if i < mostReports {
-			r.t.Error("the server's log: " + line)
-		}
+	if len(all) > mostReports {
+		r.t.Errorf("and %d more", len(all)-mostReports)
 	}
 }
 
@@ -388,29 +457,4 @@ func (r *run) again() {
 	if n := r.recv.seen() - before; n > 0 {
 		r.t.Errorf("%d notifications came again after a restart, although they had been delivered", n)
 	}
-}
-
-func (r *run) sum() {
-	again := 0
-	arrived := map[delivery]int{}
-	distinct := 0
-	r.recv.judged(func(h *history) {
-		for _, a := range h.arrivals {
-			if arrived[delivery{a.hook, a.id}]++; arrived[delivery{a.hook, a.id}] == 1 {
-				distinct++
-			}
-		}
-	})
-	for _, s := range r.traps {
-		if arrived[s.delivery] > 1 {
-			again++
-		}
-	}
-	slices.Sort(r.starts)
-	r.t.Logf("%d invoices acknowledged; %d kills with requests in flight (%d answers lost), %d without, %d before ready; "+
-		"%d arrivals of %d deliveries, %d duplicates, %d retries after 503, %d cut off; "+
-		"%d kills forced between POST and record, %d came again; restart to ready p50 %v, max %v",
-		r.acknowledged.Load(), r.kills.Load(), r.cut, r.idle, r.early,
-		r.recv.seen(), distinct, r.recv.duplicates, r.recv.retries, r.recv.broken,
-		len(r.traps), again, r.starts[len(r.starts)/2].Round(time.Millisecond), r.starts[len(r.starts)-1].Round(time.Millisecond))
 }

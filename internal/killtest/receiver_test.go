@@ -21,25 +21,27 @@ import (
 	"time"
 )
 
-// receiver is the shops' own server, where all webhooks point. It lives as long
-// as the test and writes down what arrives.
+// receiver is the shops' own servers, where all webhooks point. They live as
+// long as the test and write down what arrives.
 type receiver struct {
-	base  string // http://127.0.0.1:port
-	began time.Time
+	t         *testing.T
+	endpoints []*endpoint
+	sick      context.Context    // ends when all endpoints recover, and requests hang no longer
+	recover   context.CancelFunc // ends sick
 
 	life atomic.Int64         // of the server, that new connections come from
 	trap atomic.Pointer[trap] // for the next notification that is new; nil: none
 
 	mu     sync.Mutex
 	random *rand.Rand
-	hooks  map[string]*hook // by path and query
-	told   map[delivery]int // the status each delivery was last answered
+	hooks  map[string]*hook // by URL
+	known  map[delivery]bool
 	bodies map[string]string
 	record history
 
-	duplicates int // arrivals that were answered 2xx before, or were to be
-	retries    int // arrivals that were answered 503 before
-	broken     int // requests whose body the kill cut off: nothing arrived
+	gaveUp   map[int]int // by life: requests to a hanging endpoint that it did not wait for any longer
+	accepted int         // arrivals that were answered 200, or were to be
+	broken   int         // requests whose body the kill cut off: nothing arrived
 }
 
 // trap ends the server at the worst moment: between a POST and the record of
@@ -51,25 +53,33 @@ type trap struct {
 }
 
 func newReceiver(t *testing.T, random *rand.Rand) *receiver {
-	t.Helper()
+	r := &receiver{
+		t: t, random: random, hooks: map[string]*hook{}, known: map[delivery]bool{}, bodies: map[string]string{}, gaveUp: map[int]int{},
+		record: history{began: time.Now(), sales: map[string]*sale{}},
+	}
+	r.sick, r.recover = context.WithCancel(t.Context())
+	return r
+}
+
+// listen adds an endpoint, before the server is started.
+func (r *receiver) listen(name string, health health) *endpoint {
+	r.t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		r.t.Fatal(err)
 	}
-	r := &receiver{
-		base: "http://" + listener.Addr().String(), began: time.Now(), random: random,
-		hooks: map[string]*hook{}, told: map[delivery]int{}, bodies: map[string]string{},
-		record: history{sales: map[string]*sale{}},
-	}
+	e := &endpoint{name, "http://" + listener.Addr().String(), health}
+	r.endpoints = append(r.endpoints, e)
 	web := &http.Server{
-		Handler: r, ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0),
+		Handler:           http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) { r.serve(e, w, req) }),
+		ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0),
 		ConnContext: func(ctx context.Context, _ net.Conn) context.Context {
 			return context.WithValue(ctx, lifeKey{}, int(r.life.Load()))
 		},
 	}
 	go func() { _ = web.Serve(listener) }()
-	t.Cleanup(func() { _ = web.Close() })
-	return r
+	r.t.Cleanup(func() { _ = web.Close() })
+	return e
 }
 
 // lifeKey is where a connection keeps from which life of the server it comes.
@@ -80,20 +90,23 @@ type lifeKey struct{}
 // of the life before, which is over, have been accepted.
 func (r *receiver) nextLife(n int) error {
 	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	resp, err := client.Get(r.base + "/are-all-in")
-	if err != nil {
-		return err
+	for _, e := range r.endpoints {
+		resp, err := client.Get(e.base + "/are-all-in")
+		if err != nil {
+			return err
+		}
+		_ = resp.Body.Close()
 	}
 	r.life.Store(int64(n))
-	return resp.Body.Close()
+	return nil
 }
 
-func (r *receiver) since() time.Duration { return time.Since(r.began) }
+func (r *receiver) since() time.Duration { return time.Since(r.record.began) }
 
 // expect makes a webhook's path known before it is registered: the first
 // notification may be faster than the answer.
-func (r *receiver) expect(path string, owner *account, only string, wants ...string) *hook {
-	h := &hook{url: r.base + path, owner: owner, only: only}
+func (r *receiver) expect(e *endpoint, path string, owner *account, only string, wants ...string) *hook {
+	h := &hook{at: e, url: e.base + path, owner: owner, only: only}
 	for _, kind := range wants {
 		if h.wants == nil {
 			h.wants = map[string]bool{}
@@ -102,7 +115,7 @@ func (r *receiver) expect(path string, owner *account, only string, wants ...str
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.hooks[path] = h
+	r.hooks[h.url] = h
 	r.record.hooks = append(r.record.hooks, h)
 	return h
 }
@@ -121,6 +134,14 @@ func (r *receiver) seen() int {
 	return len(r.record.arrivals)
 }
 
+// givenUp is how many requests of a life, which goes on, have not waited longer
+// for a hanging endpoint.
+func (r *receiver) givenUp(l *life) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.gaveUp[l.n]
+}
+
 // judged calls f with the record while nothing arrives.
 func (r *receiver) judged(f func(*history)) {
 	r.mu.Lock()
@@ -128,7 +149,7 @@ func (r *receiver) judged(f func(*history)) {
 	f(&r.record)
 }
 
-func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+func (r *receiver) serve(e *endpoint, w http.ResponseWriter, req *http.Request) {
 	if req.Method == http.MethodGet {
 		return // ours: see nextLife
 	}
@@ -140,14 +161,18 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	r.mu.Lock()
-	h := r.hooks[req.RequestURI]
+	h := r.hooks[e.base+req.RequestURI]
 	r.mu.Unlock()
 	if h == nil {
-		h = &hook{url: req.RequestURI}
+		h = &hook{at: e, url: e.base + req.RequestURI}
 	}
 	a := read(h, req, body)
 	a.life, _ = req.Context().Value(lifeKey{}).(int)
-	status, fresh, pause := r.write(&a)
+	fresh, pause := r.write(&a)
+	if a.status == noAnswer {
+		r.hang(req.Context(), a.life)
+		return
+	}
 	if fresh {
 		if t := r.trap.Swap(nil); t != nil {
 			t.spring(w, delivery{a.hook, a.id})
@@ -162,7 +187,21 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		case <-req.Context().Done():
 		}
 	}
-	w.WriteHeader(status)
+	w.WriteHeader(a.status)
+}
+
+// hang keeps a request without an answer. When it returns, a 200 goes out: too
+// late for anybody. Recovery is that of a program that is started again: the
+// connections of the one before are gone.
+func (r *receiver) hang(ctx context.Context, life int) {
+	select {
+	case <-ctx.Done():
+	case <-r.sick.Done():
+		panic(http.ErrAbortHandler)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.gaveUp[life]++
 }
 
 // spring kills the server from inside the request that it waits for.
@@ -178,10 +217,11 @@ func (t *trap) spring(w http.ResponseWriter, d delivery) {
 	t.sprung <- d
 }
 
-// write puts an arrival into the record and decides how to answer: nearly always
-// 200 at once; now and then slowly, so that kills find requests in flight; now
-// and then 503 to what is new, so that kills find retries, too.
-func (r *receiver) write(a *arrival) (status int, fresh bool, pause time.Duration) {
+// write puts an arrival into the record and decides how to answer. Who is well
+// says 200, nearly always at once; now and then slowly, so that kills find
+// requests in flight; now and then 503 to what is new, so that kills find
+// retries, too.
+func (r *receiver) write(a *arrival) (fresh bool, pause time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	a.at = r.since()
@@ -190,32 +230,34 @@ func (r *receiver) write(a *arrival) (status int, fresh bool, pause time.Duratio
 	} else if !known {
 		r.bodies[a.id] = a.body
 	}
-	status = http.StatusOK
 	d := delivery{a.hook, a.id}
-	before, known := r.told[d]
+	known := r.known[d]
+	a.status = http.StatusOK
 	switch {
-	case known && before == http.StatusOK:
-		r.duplicates++
-	case known:
-		r.retries++
-	case r.random.IntN(400) == 0:
-		status = http.StatusServiceUnavailable
+	case r.sick.Err() == nil && a.hook.at.health == failing:
+		a.status = http.StatusInternalServerError
+	case r.sick.Err() == nil && a.hook.at.health == hanging:
+		a.status = noAnswer
+	case !known && r.random.IntN(400) == 0:
+		a.status = http.StatusServiceUnavailable
+	default:
+		r.accepted++
 	}
 	if r.random.IntN(10) == 0 {
 		pause = time.Duration(1+r.random.IntN(30)) * time.Millisecond
 	}
-	a.status = status
-	r.told[d] = status
+	r.known[d] = true
 	r.record.arrivals = append(r.record.arrivals, *a)
-	return status, !known && status == http.StatusOK && a.distrust == "", pause
+	return !known && a.status == http.StatusOK && a.distrust == "", pause
 }
 
 // read takes a notification apart and verifies it.
 func read(h *hook, req *http.Request, body []byte) arrival {
 	a := arrival{hook: h, body: string(body), late: req.Header.Get("Paybell-Out-Of-Order") != ""}
 	var n struct {
-		ID, Type, Timestamp string
-		Invoice             struct {
+		ID, Type  string
+		Timestamp time.Time
+		Invoice   struct {
 			ID, InvoiceID, State, MerchantClientID string
 			CustomData                             struct{ Sale string }
 			Paybell                                struct{ Version int }
@@ -225,7 +267,7 @@ func read(h *hook, req *http.Request, body []byte) arrival {
 		a.distrust = err.Error()
 		return a
 	}
-	a.id, a.kind, a.state, a.version = n.ID, n.Type, n.Invoice.State, n.Invoice.Paybell.Version
+	a.id, a.kind, a.made, a.state, a.version = n.ID, n.Type, n.Timestamp, n.Invoice.State, n.Invoice.Paybell.Version
 	a.invoiceID, a.number, a.echo = n.Invoice.ID, n.Invoice.InvoiceID, n.Invoice.CustomData.Sale
 	var err error
 	a.epoch, a.n, err = readSequence(req.Header.Get("Paybell-Sequence"))

@@ -25,14 +25,14 @@ import (
 // after another.
 type server struct {
 	bin, data, addr string
-	log             *os.File              // stderr of all processes
-	fail            func(err error)       // ends the test; called from any goroutine
-	probe           http.Client           // asks /readyz
-	beforeStart     func(life int) error  // called when the life before has ended
-	readyAfter      func(d time.Duration) // told of each start that became ready
+	log             *os.File             // stderr of all processes
+	fail            func(err error)      // ends the test; called from any goroutine
+	probe           http.Client          // asks /readyz
+	beforeStart     func(life int) error // called when the life before has ended
 
 	mu      sync.Mutex
-	life    *life
+	lives   []*life
+	life    *life         // the last of them
 	changed chan struct{} // closed and replaced when anything below mu changes
 }
 
@@ -47,10 +47,12 @@ type life struct {
 	answered atomic.Int64 // requests that got their answer
 
 	// Guarded by server.mu.
-	up     bool // ready, and not ended by us
-	ended  bool // by us, or about to be
-	flying int  // requests on the way
-	cut    int  // requests whose answer the end of the process has cut off
+	up       bool // ready, and not ended by us
+	ended    bool // by us, or about to be
+	readyAt  time.Time
+	killedAt time.Time // or stopped
+	flying   int       // requests on the way
+	cut      int       // requests whose answer the end of the process has cut off
 }
 
 // build compiles the binary as it is shipped: without the race detector, which
@@ -93,7 +95,7 @@ func newServer(t *testing.T, bin string, random *rand.Rand, fail func(error)) *s
 	s := &server{
 		bin: bin, data: filepath.Join(dir, "data"), addr: freeAddr(t, random), log: log, fail: fail,
 		probe:       http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}},
-		beforeStart: func(int) error { return nil }, readyAfter: func(time.Duration) {}, changed: make(chan struct{}),
+		beforeStart: func(int) error { return nil }, changed: make(chan struct{}),
 	}
 	t.Cleanup(func() {
 		if s.life != nil {
@@ -157,7 +159,7 @@ func (s *server) start() (*life, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.life = l
+	s.life, s.lives = l, append(s.lives, l)
 	s.change()
 	go func() {
 		l.err = cmd.Wait()
@@ -189,10 +191,9 @@ func (s *server) ready(ctx context.Context, l *life) error {
 			return context.Cause(ctx)
 		}
 	}
-	s.readyAfter(time.Since(l.started))
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l.up = !l.ended
+	l.up, l.readyAt = !l.ended, time.Now()
 	s.change()
 	return nil
 }
@@ -253,8 +254,24 @@ func (s *server) dump(l *life) string {
 func (s *server) end(l *life) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l.up, l.ended = false, true
+	l.up, l.ended, l.killedAt = false, true, time.Now()
 	s.change()
+}
+
+// up is when the server was ready, in time since a moment.
+func (s *server) up(began time.Time) (spans []span) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range s.lives {
+		to := time.Now()
+		if l.ended {
+			to = l.killedAt
+		}
+		if !l.readyAt.IsZero() {
+			spans = append(spans, span{l.readyAt.Sub(began), to.Sub(began)})
+		}
+	}
+	return spans
 }
 
 // enter waits until the server is up and counts a request in. Each is followed

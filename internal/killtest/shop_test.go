@@ -19,6 +19,7 @@ import (
 type shop struct {
 	account
 	name   string
+	home   *endpoint // where the webhooks of single invoices point
 	server *server
 	recv   *receiver
 	web    *http.Client
@@ -214,7 +215,7 @@ func (s *shop) bill(sl *sale, random *rand.Rand) string {
 		body["payment"] = map[string]string{"paymentCurrency": "1002"}
 	}
 	if random.IntN(40) == 0 {
-		h := s.recv.expect("/sale/"+sl.number, &s.account, sl.number)
+		h := s.recv.expect(s.home, "/sale/"+sl.number, &s.account, sl.number)
 		body["webhooks"] = []any{map[string]any{"notificationsUrl": h.url, "notifications": everything}}
 	}
 	text, _ := json.Marshal(body) // strings and numbers always encode

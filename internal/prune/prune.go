@@ -1,5 +1,6 @@
-// Package prune deletes what is over: remembered answers after a day, secrets
-// after their overlap. It works in small steps, so that nobody waits for it.
+// Package prune deletes what is over: deliveries, attempts and notifications when
+// they are old, remembered answers after a day, secrets after their overlap. It
+// works in small steps, so that nobody waits for it.
 package prune
 
 import (
@@ -14,27 +15,108 @@ type Pruner struct {
 	DB *store.DB
 	// Every is the pause when nothing is left to delete.
 	Every time.Duration
+	// KeepDeliveries is how long deliveries and their attempts are kept after they
+	// were made and came to an end; what is pending is kept in any case. Zero: for ever.
+	KeepDeliveries time.Duration
+	// KeepNotifications is how long notifications are kept, at least as long as their
+	// deliveries. Zero: for ever.
+	KeepNotifications time.Duration
+
+	ended time.Time // webhooks deleted before have nothing waiting any more
+	sweep store.Sweep
+	swept time.Time // when it last came to the end
 }
 
-// batch is how many rows of a kind one step deletes.
-const batch = 500
+const (
+	batch       = 500                   // rows of a kind that one step deletes
+	pause       = 50 * time.Millisecond // while there is more: others write between
+	sweepEvery  = 10 * time.Minute      // a look through everything that is old
+	resendsKept = 30 * 24 * time.Hour
+)
 
 // Step deletes one batch of each kind. While there is more, it wants to go on
 // soon, and lets others write between.
 func (p *Pruner) Step(ctx context.Context) (wait time.Duration, err error) {
 	now := time.Now()
 	wait = p.Every
+	if p.ended.IsZero() {
+		p.ended = now.Add(-24 * time.Hour) // others may have been at work before
+	}
+	n, err := store.Update(ctx, p.DB, func(tx *store.Tx) (int64, error) { return tx.EndDeleted(p.ended, now, batch) })
+	if err != nil {
+		return 0, err
+	}
+	if n < batch {
+		p.ended = now.Add(-time.Minute) // what was committed late is met again
+	} else {
+		wait = pause
+	}
 	for _, forget := range []func(*store.Tx) (int64, error){
 		func(tx *store.Tx) (int64, error) { return tx.ForgetAnswers(now.Add(-store.AnswersKept), batch) },
 		func(tx *store.Tx) (int64, error) { return tx.ForgetSecrets(now, batch) },
+		func(tx *store.Tx) (int64, error) { return tx.ForgetResends(now.Add(-resendsKept), batch) },
 	} {
 		n, err := store.Update(ctx, p.DB, forget)
 		if err != nil {
 			return 0, err
 		}
 		if n == batch {
-			wait = min(wait, 50*time.Millisecond)
+			wait = min(wait, pause)
 		}
 	}
-	return wait, nil
+	if now.Sub(p.swept) < sweepEvery {
+		return wait, nil
+	}
+	over, err := p.step(ctx, now)
+	if err != nil {
+		return 0, err
+	}
+	if over {
+		p.sweep, p.swept = store.Sweep{}, now
+		return wait, nil
+	}
+	return min(wait, pause), nil
+}
+
+// step takes the sweep one batch further: deliveries first, then the notifications
+// that nobody needs any more.
+func (p *Pruner) step(ctx context.Context, now time.Time) (over bool, err error) {
+	if p.KeepDeliveries > 0 && p.sweep.NotificationID == "" {
+		over, err := p.deliveries(ctx, now.Add(-p.KeepDeliveries))
+		if err != nil || !over {
+			return false, err
+		}
+	}
+	if p.KeepNotifications == 0 {
+		return true, nil
+	}
+	before := now.Add(-p.KeepNotifications)
+	p.sweep, err = store.Update(ctx, p.DB, func(tx *store.Tx) (s store.Sweep, err error) {
+		s, over, err = tx.ForgetNotifications(p.sweep, before, batch)
+		return s, err
+	})
+	return over, err
+}
+
+func (p *Pruner) deliveries(ctx context.Context, before time.Time) (over bool, err error) {
+	type page struct {
+		at    store.Sweep
+		last  int64
+		found bool
+	}
+	old, err := store.View(ctx, p.DB, func(tx *store.Tx) (f page, err error) {
+		f.at, f.last, f.found, err = tx.OldDeliveries(p.sweep, before, batch)
+		return f, err
+	})
+	if err != nil {
+		return false, err
+	}
+	if old.last > 0 {
+		if _, err := store.Update(ctx, p.DB, func(tx *store.Tx) (int64, error) { return tx.ForgetDeliveries(old.at, old.last, before) }); err != nil {
+			return false, err
+		}
+		old.at.Number = old.last
+	}
+	p.sweep = old.at
+	return !old.found, nil
 }

@@ -118,11 +118,11 @@ func (a *attic) clients(n int, overlap time.Duration) (ids []string) {
 func (a *attic) secrets(ids []string) (left int) {
 	a.Helper()
 	for _, id := range ids {
-		all, err := store.View(context.Background(), a.db, func(tx *store.Tx) ([]string, error) { return tx.Secrets(id, time.Unix(1, 0)) })
+		all, err := store.View(context.Background(), a.db, func(tx *store.Tx) ([]paybell.Secret, error) { return tx.Secrets(id, time.Unix(1, 0)) })
 		if err != nil {
 			a.Fatal(err)
 		}
-		if !slices.Contains(all, "new") {
+		if !slices.Contains(paybell.SecretTexts(all), "new") {
 			a.Errorf("client %s has lost its current secret", id)
 		}
 		left += len(all)

@@ -67,6 +67,7 @@ func (tx *Tx) Clients(merchantID string) ([]paybell.Client, error) {
 // UpdateClient writes what of a client can change; one that is not there is
 // NotFound. What is told from now on is told by the new names of events.
 func (tx *Tx) UpdateClient(c paybell.Client) error {
+	delete(tx.voices, c.ID)
 	n, err := tx.exec(`UPDATE clients SET name = $2, integration = $3, url = $4, state = $5, permissions = $6, allowed_ips = $7, event_names = $8
 		WHERE id = $1 AND state <> 'deleted'`,
 		c.ID, c.Name, c.Integration, c.URL, string(c.State), int64(c.Permissions), strings.Join(paybell.IPTexts(c.AllowedIPs), " "), int64(c.EventNames))
@@ -80,6 +81,7 @@ func (tx *Tx) UpdateClient(c paybell.Client) error {
 // nothing is sent to them any more. Its invoices stay. One that is not there is
 // NotFound.
 func (tx *Tx) DeleteClient(id string, now time.Time) error {
+	delete(tx.voices, id)
 	n, err := tx.exec("UPDATE clients SET state = 'deleted' WHERE id = $1 AND state <> 'deleted'", id)
 	if err != nil {
 		return err
@@ -90,39 +92,29 @@ func (tx *Tx) DeleteClient(id string, now time.Time) error {
 	if _, err := tx.exec("DELETE FROM secrets WHERE client_id = $1", id); err != nil {
 		return err
 	}
-	// In the order in which Apply and Record lock, or they would wait for each other.
-	if err := tx.lock(`SELECT id FROM invoices WHERE id IN
-		(SELECT invoice_id FROM deliveries WHERE webhook_id IN (SELECT id FROM webhooks WHERE client_id = $1) AND state IN ('pending', 'held'))
-		ORDER BY id`, id); err != nil {
-		return err
-	}
 	if err := tx.lock("SELECT id FROM webhooks WHERE client_id = $1 ORDER BY id", id); err != nil {
 		return err
 	}
-	if _, err := tx.exec("UPDATE webhooks SET state = 'deleted' WHERE client_id = $1", id); err != nil {
-		return err
-	}
-	// By webhook: there is an index for that.
-	_, err = tx.exec(`UPDATE deliveries SET state = 'exhausted', due_at = 0, finished_at = $2
-		WHERE webhook_id IN (SELECT id FROM webhooks WHERE client_id = $1) AND state IN ('pending', 'held')`, id, micros(now))
+	_, err = tx.exec("UPDATE webhooks SET state = 'deleted', state_since = $2 WHERE client_id = $1 AND state <> 'deleted'", id, micros(now))
 	return err
 }
 
 // Secrets opens a client's secrets that are good at a moment, the current one
 // first. They live as long as the caller keeps them: never log them.
-func (tx *Tx) Secrets(clientID string, now time.Time) ([]string, error) {
-	sealed, err := list(tx, scanText, "SELECT sealed FROM secrets WHERE client_id = $1 AND (expires_at = 0 OR expires_at > $2) ORDER BY created_at DESC",
+func (tx *Tx) Secrets(clientID string, now time.Time) ([]paybell.Secret, error) {
+	secrets, err := list(tx, func(s scanner) (secret paybell.Secret, err error) {
+		return secret, s.Scan(&secret.ID, &secret.Text)
+	}, "SELECT created_at, sealed FROM secrets WHERE client_id = $1 AND (expires_at = 0 OR expires_at > $2) ORDER BY created_at DESC",
 		clientID, micros(now))
 	if err != nil {
 		return nil, err
 	}
-	secrets := make([]string, len(sealed))
-	for i, s := range sealed {
-		plain, err := tx.db.keys.Open(s, secretContext(clientID))
+	for i, s := range secrets {
+		plain, err := tx.db.keys.Open(s.Text, secretContext(clientID))
 		if err != nil {
 			return nil, err
 		}
-		secrets[i] = string(plain)
+		secrets[i].Text = string(plain)
 	}
 	return secrets, nil
 }

@@ -34,6 +34,7 @@ type DB struct {
 	keys    *Keyring
 	pool    *sql.DB // SQLite: readers only
 	epoch   int64
+	fault   func(FaultPoint) error // nil outside of simulations
 
 	// SQLite only: one writer, which commits many bodies at once, and readers.
 	writeDB *sql.DB
@@ -55,6 +56,26 @@ type Options struct {
 	// Migrate brings an older schema up to date (SQLite is copied first). Without
 	// it, a store with another schema is refused: only the server migrates.
 	Migrate bool
+	// Fault, in simulations, is asked at every point where a machine can fail. Its
+	// error is what happens there.
+	Fault func(FaultPoint) error
+}
+
+// FaultPoint is where a machine can fail.
+type FaultPoint string
+
+// The points. Whoever gets an error after the commit cannot know that it happened.
+const (
+	BeforeStatement FaultPoint = "statement"
+	BeforeCommit    FaultPoint = "commit"
+	AfterCommit     FaultPoint = "committed"
+)
+
+func (db *DB) faultAt(p FaultPoint) error {
+	if db.fault == nil {
+		return nil
+	}
+	return db.fault(p)
 }
 
 // OpenSQLite opens the store in a data directory, which must exist.
@@ -73,13 +94,13 @@ func OpenSQLite(ctx context.Context, dir string, opt Options) (*DB, error) {
 	}
 	// Escaped: SQLite takes it for a URI, where ? and # end the path.
 	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() +
-		"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(ON)&_pragma=temp_store(MEMORY)&_pragma=cache_size(-32000)"
+		"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(ON)&_pragma=temp_store(MEMORY)&_pragma=cache_size(-8000)"
 	writeDB, err := sql.Open("sqlite", dsn)
 	if err != nil {
 		return nil, err
 	}
 	writeDB.SetMaxOpenConns(1)
-	db := &DB{dialect: sqliteDialect, keys: opt.Keys, writeDB: writeDB, queue: make(chan *job, QueueSize), stop: make(chan struct{})}
+	db := &DB{dialect: sqliteDialect, keys: opt.Keys, fault: opt.Fault, writeDB: writeDB, queue: make(chan *job, QueueSize), stop: make(chan struct{})}
 	if err := db.prepare(ctx, writeDB, path, fresh, opt); err != nil {
 		return nil, errors.Join(err, writeDB.Close())
 	}
@@ -110,7 +131,7 @@ func OpenPostgres(ctx context.Context, dsn string, opt Options) (*DB, error) {
 	}
 	pool.SetMaxOpenConns(20)
 	pool.SetMaxIdleConns(20)
-	db := &DB{dialect: postgresDialect, keys: opt.Keys, pool: pool}
+	db := &DB{dialect: postgresDialect, keys: opt.Keys, fault: opt.Fault, pool: pool}
 	if err := db.prepare(ctx, pool, "", false, opt); err != nil {
 		return nil, errors.Join(err, pool.Close())
 	}
@@ -249,7 +270,13 @@ func (db *DB) updateOnce(ctx context.Context, body func(*Tx) error) ([]paybell.D
 	if err := guarded(tx, body); err != nil {
 		return nil, errors.Join(err, sqlTx.Rollback())
 	}
-	return tx.fresh, sqlTx.Commit()
+	if err := db.faultAt(BeforeCommit); err != nil {
+		return nil, errors.Join(err, sqlTx.Rollback())
+	}
+	if err := sqlTx.Commit(); err != nil {
+		return nil, err
+	}
+	return tx.fresh, db.faultAt(AfterCommit)
 }
 
 func (db *DB) committed(fresh []paybell.Delivery) {

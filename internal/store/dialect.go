@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/pressly/goose/v3"
@@ -18,19 +19,25 @@ import (
 
 // dialect holds what must differ between the two databases.
 type dialect struct {
-	name      string
-	goose     goose.Dialect
-	forUpdate string // locks the rows that a SELECT reads; empty where there is one writer
-	retryable func(error) bool
+	name   string
+	byLane string // finds deliveries by their lane: SQLite would rather read all of a webhook
+	keyed  string // ends the definition of a table that is found by its key only
+	goose  goose.Dialect
+	// The two statements of Tx.deliver: for a lane that may have others waiting, and
+	// for one that begins.
+	deliver, deliverFirst string
+	forUpdate             string // locks the rows that a SELECT reads; empty where there is one writer
+	retryable             func(error) bool
 }
 
 var sqliteDialect = dialect{
-	name: "sqlite", goose: goose.DialectSQLite3,
+	name: "sqlite", byLane: " INDEXED BY deliveries_lane",
+	deliver: deliverSQL(laneOf(" INDEXED BY deliveries_lane")), deliverFirst: deliverSQL(""), keyed: "WITHOUT ROWID", goose: goose.DialectSQLite3,
 	retryable: func(error) bool { return false }, // one writer: nothing to lose a race against
 }
 
 var postgresDialect = dialect{
-	name: "postgres", goose: goose.DialectPostgres, forUpdate: " FOR NO KEY UPDATE", // rows that refer to it may be added meanwhile
+	name: "postgres", deliver: deliverSQL(laneOf("")), deliverFirst: deliverSQL(""), goose: goose.DialectPostgres, forUpdate: " FOR NO KEY UPDATE", // rows that refer to it may be added meanwhile
 
 	retryable: func(err error) bool {
 		var pg *pgconn.PgError
@@ -39,8 +46,23 @@ var postgresDialect = dialect{
 	},
 }
 
+// laneOf is where the deliveries wait that a new one of a webhook waits for.
+func laneOf(byLane string) string {
+	return " AND NOT EXISTS (SELECT 1 FROM deliveries ahead" + byLane + ` WHERE ahead.webhook_id = hook.id AND ahead.invoice_id = $2
+		AND ahead.marks & 5 = 0 AND ahead.state IN ('pending', 'held'))`
+}
+
 //go:embed migrations/*.sql
 var migrations embed.FS
+
+//go:embed delivery_engine.sql
+var deliveryEngine string
+
+// deliveryEngine is migration 4, the one whose text the databases do not share.
+func (d dialect) deliveryEngine(ctx context.Context, tx *sql.Tx) error {
+	_, err := tx.ExecContext(ctx, strings.ReplaceAll(deliveryEngine, "/* keyed */", d.keyed))
+	return err
+}
 
 // migrate brings the schema to this program's version, or says why it may not.
 func migrate(ctx context.Context, conn *sql.DB, d dialect, path string, allowed bool) error {
@@ -49,7 +71,10 @@ func migrate(ctx context.Context, conn *sql.DB, d dialect, path string, allowed 
 		return err
 	}
 	provider, err := goose.NewProvider(d.goose, conn, dir, goose.WithLogger(goose.NopLogger()),
-		goose.WithGoMigrations(goose.NewGoMigration(3, &goose.GoFunc{RunTx: fillFilters}, nil)))
+		goose.WithGoMigrations(
+			goose.NewGoMigration(3, &goose.GoFunc{RunTx: fillFilters}, nil),
+			goose.NewGoMigration(4, &goose.GoFunc{RunTx: d.deliveryEngine}, nil),
+		))
 	if err != nil {
 		return err
 	}

@@ -97,11 +97,16 @@ func (tx *Tx) PONumberTaken(merchantID, number string) (bool, error) {
 	return taken, err
 }
 
+const notificationColumns = "id, client_id, invoice_id, version, event, created_at"
+
+// scanNotification reads a notification without its body.
+func scanNotification(s scanner) (n paybell.Notification, err error) {
+	return n, s.Scan(&n.ID, &n.ClientID, &n.InvoiceID, &n.Version, &n.Event, when{&n.At})
+}
+
 // History lists what was told of an invoice, oldest first, after a version.
 func (tx *Tx) History(invoiceID string, after, limit int) ([]paybell.Notification, error) {
-	return list(tx, func(s scanner) (n paybell.Notification, err error) {
-		return n, s.Scan(&n.ID, &n.ClientID, &n.InvoiceID, &n.Version, &n.Event, when{&n.At})
-	}, `SELECT id, client_id, invoice_id, version, event, created_at FROM notifications
+	return list(tx, scanNotification, "SELECT "+notificationColumns+` FROM notifications
 		WHERE invoice_id = $1 AND version > $2 ORDER BY version LIMIT $3`, invoiceID, after, limit)
 }
 
@@ -233,10 +238,11 @@ func (tx *Tx) Apply(changes ...paybell.Change) error {
 			return err
 		}
 	}
-	merchant, names, told, err := tx.voice(inv.ClientID)
+	v, err := tx.voice(inv.ClientID)
 	if err != nil {
 		return err
 	}
+	names := v.names
 	// Every webhook is about to be numbered. Those who do so at once take the rows
 	// in one order, or they would wait for each other.
 	if err := tx.lock("SELECT id FROM webhooks WHERE client_id = $1 AND invoice_id IN ('', $2) ORDER BY id", inv.ClientID, inv.ID); err != nil {
@@ -248,14 +254,14 @@ func (tx *Tx) Apply(changes ...paybell.Change) error {
 				return err
 			}
 		}
-		n := c.Tell(merchant, names)
+		n := c.Tell(v.merchant, names)
 		if err := tx.insertNotification(n); err != nil {
 			return err
 		}
-		if !told {
+		if !v.told {
 			continue
 		}
-		if err := tx.deliver(n); err != nil {
+		if err := tx.deliver(n, paybell.Webhook{}); err != nil {
 			return err
 		}
 	}

@@ -285,9 +285,9 @@ func wantClients(t *testing.T, name string, db *DB) {
 		t.Errorf("%s: %d clients are listed, %v", name, len(all), err)
 	}
 	for id, want := range map[string]string{clientAll: "secret of all", clientDisabled: "secret of disabled"} {
-		got, err := View(context.Background(), db, func(tx *Tx) ([]string, error) { return tx.Secrets(id, time1.Add(1e6*time.Hour)) })
-		if err != nil || !slices.Equal(got, []string{want}) {
-			t.Errorf("%s: the secrets are %q, %v, want %q", name, got, err, want)
+		got, err := View(context.Background(), db, func(tx *Tx) ([]paybell.Secret, error) { return tx.Secrets(id, time1.Add(1e6*time.Hour)) })
+		if err != nil || !slices.Equal(paybell.SecretTexts(got), []string{want}) {
+			t.Errorf("%s: the secrets are %q, %v, want %q", name, paybell.SecretTexts(got), err, want)
 		}
 	}
 }
@@ -344,7 +344,7 @@ func wantGoingOn(t *testing.T, name string, db *DB) {
 		return tx.Apply(paybell.Change{Event: paybell.InvoiceCancelled, At: time1.Add(time.Hour), Invoice: changed})
 	}))
 	due, err := View(ctx, db, func(tx *Tx) ([]paybell.Delivery, error) {
-		due, _, err := tx.DueDeliveries(Endpoint{clientAll, "https://a.example:443"}, time1.Add(time.Hour), 10)
+		due, _, err := tx.DueDeliveries(Endpoint{clientAll, "https://a.example:443"}, Place{}, time1.Add(time.Hour), time.Time{}, 10)
 		return due, err
 	})
 	must(err)
@@ -358,9 +358,9 @@ func wantGoingOn(t *testing.T, name string, db *DB) {
 	}
 	now := time1.Add(time.Hour)
 	must(Do(ctx, db, func(tx *Tx) error { return tx.RotateSecret(clientDisabled, "new", now, now.Add(time.Minute)) }))
-	both, err := View(ctx, db, func(tx *Tx) ([]string, error) { return tx.Secrets(clientDisabled, now) })
-	if must(err); !slices.Equal(both, []string{"new", "secret of disabled"}) {
-		t.Errorf("%s: after a rotation the secrets are %q", name, both)
+	both, err := View(ctx, db, func(tx *Tx) ([]paybell.Secret, error) { return tx.Secrets(clientDisabled, now) })
+	if must(err); !slices.Equal(paybell.SecretTexts(both), []string{"new", "secret of disabled"}) {
+		t.Errorf("%s: after a rotation the secrets are %q", name, paybell.SecretTexts(both))
 	}
 	must(Do(ctx, db, func(tx *Tx) error { // as it was, for who looks next
 		_, err := tx.exec("DELETE FROM secrets WHERE client_id = $1 AND created_at <> $2", clientDisabled, micros(time1))
@@ -593,5 +593,177 @@ func TestMigrationFails(t *testing.T) {
 		if _, err := copied.raw.Query("SELECT * FROM answers"); err == nil {
 			t.Error("the copy is one of an earlier start")
 		}
+	}
+}
+
+const (
+	webhook2 = "hook_hook_hook_hook_2" // busy
+	webhook3 = "hook_hook_hook_hook_3" // silent, numbered 50 once
+)
+
+// busy is a webhook of clientNone as an old server left it: of its first invoice
+// a delivery was given up, one is being retried and one waits behind that; of
+// many others all is told; of the last nothing.
+func (o oldStore) busy(t *testing.T) {
+	t.Helper()
+	at := func(n int) int64 { return time1.Add(time.Duration(n) * time.Second).UnixMicro() }
+	o.exec(t, fmt.Sprintf(`
+INSERT INTO webhooks VALUES ('%[1]s', '%[3]s', '', 'https://b.example/hook', 'https://b.example:443', 2047, 'active', 0, %[4]d, 1204);
+INSERT INTO webhooks VALUES ('%[2]s', '%[3]s', '', 'https://c.example/hook', 'https://c.example:443', 2047, 'active', 0, %[4]d, 50);
+INSERT INTO deliveries VALUES ('%[1]s', 1, '%[5]s', 'first', '%[3]s', 'https://b.example:443', 'exhausted', 17, 0, %[4]d, %[6]d);
+INSERT INTO deliveries VALUES ('%[1]s', 2, '%[5]s', 'first', '%[3]s', 'https://b.example:443', 'pending', 3, %[7]d, %[4]d, 0);
+INSERT INTO deliveries VALUES ('%[1]s', 3, '%[5]s', 'first', '%[3]s', 'https://b.example:443', 'pending', 0, 0, %[4]d, 0);
+WITH RECURSIVE n(i) AS (SELECT 4 UNION ALL SELECT i + 1 FROM n WHERE i < 1203)
+ INSERT INTO deliveries SELECT '%[1]s', i, '%[5]s', 'many ' || i, '%[3]s', 'https://b.example:443', 'delivered', 1, 0, %[4]d, %[6]d FROM n;
+INSERT INTO deliveries VALUES ('%[1]s', 1204, '%[5]s', 'last', '%[3]s', 'https://b.example:443', 'pending', 0, %[4]d, %[4]d, 0);
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3)
+ INSERT INTO attempts SELECT '%[1]s', 2, i, %[4]d + i, 14999999, 503, 'ünavailable', 'answered 503' FROM n;
+WITH RECURSIVE n(i) AS (SELECT 4 UNION ALL SELECT i + 1 FROM n WHERE i < 1203)
+ INSERT INTO attempts SELECT '%[1]s', i, 1, %[4]d, 1234, 200, 'ok', '' FROM n;
+`, webhook2, webhook3, clientNone, at(20), told1, at(30), at(40)))
+}
+
+// Every delivery and every attempt of the old server is there, what was due is
+// due, lanes and numbers go on, and what is new works with them.
+func TestMigrateDeliveries(t *testing.T) {
+	for _, o := range oldStores(t) {
+		o.busy(t)
+		columns := columns1(t, o.raw)
+		staying := contentOf(t, o.raw, kept(columns))
+		db := o.mustOpen(t, true)
+		if got := contentOf(t, o.raw, kept(columns)); !reflect.DeepEqual(got, staying) {
+			t.Errorf("%s: deliveries or attempts were changed", o.name)
+		}
+		wantLanesGoOn(t, o.name, db)
+		closeSQLite(t, db)
+	}
+}
+
+func wantLanesGoOn(t *testing.T, name string, db *DB) {
+	t.Helper()
+	ctx, now := context.Background(), time1.Add(time.Hour)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+	}
+	due := func() (numbers []int64, heads []paybell.Delivery) {
+		t.Helper()
+		heads, err := View(ctx, db, func(tx *Tx) ([]paybell.Delivery, error) {
+			heads, _, err := tx.DueDeliveries(Endpoint{clientNone, "https://b.example:443"}, Place{}, now, time.Time{}, 10)
+			return heads, err
+		})
+		must(err)
+		for _, d := range heads {
+			numbers = append(numbers, d.Number)
+		}
+		return numbers, heads
+	}
+	wantDue := func(when string, want ...int64) []paybell.Delivery {
+		t.Helper()
+		numbers, heads := due()
+		if !slices.Equal(numbers, want) {
+			t.Fatalf("%s: %s due are %v, want %v", name, when, numbers, want)
+		}
+		return heads
+	}
+	heads := wantDue("at first", 1204, 2)
+	if d := heads[1]; d.Attempts != 3 || d.Round != 0 || !d.FailingSince.IsZero() || d.OutOfOrder || d.Resent || d.Replay || d.URL != "https://b.example/hook" {
+		t.Errorf("%s: the head is %s", name, show(t, d))
+	}
+	attempts, err := View(ctx, db, func(tx *Tx) ([]paybell.Attempt, error) { return tx.Attempts(webhook2, 2) })
+	must(err)
+	if len(attempts) != 3 || attempts[2].N != 3 || attempts[2].Duration != 14_999_999*time.Microsecond || attempts[2].Answer != "ünavailable" || attempts[2].Timing != (paybell.Timing{}) {
+		t.Errorf("%s: its attempts are %s", name, show(t, attempts))
+	}
+	to, err := View(ctx, db, func(tx *Tx) (Target, error) { return tx.Target(webhook2) })
+	must(err)
+	if !to.Rings() || len(to.Webhook.Schedule) != 0 || !to.Webhook.StateSince.IsZero() || to.Health != (paybell.Health{}) {
+		t.Errorf("%s: its webhook is %s", name, show(t, to))
+	}
+
+	record := func(d paybell.Delivery, status int) {
+		t.Helper()
+		a := paybell.Attempt{WebhookID: d.WebhookID, Number: d.Number, N: d.Attempts + 1, StartedAt: now, Status: status}
+		if status != 200 {
+			a.Failure = "no"
+		}
+		_, err := Update(ctx, db, func(tx *Tx) ([]bool, error) {
+			return tx.Record([]Result{{Delivery: d.Next(a, paybell.RetrySchedule, 0), Attempt: a, URL: d.URL}}, now)
+		})
+		must(err)
+	}
+	record(heads[1], 200)
+	heads = wantDue("when the head was delivered", 1204, 3)
+	exhausted, err := View(ctx, db, func(tx *Tx) ([]paybell.Delivery, error) { return tx.Deliveries(webhook2, 0, 1) })
+	must(err)
+	_, err = Update(ctx, db, func(tx *Tx) (bool, error) { return tx.Again(exhausted[0], now) })
+	must(err)
+	wantDue("when the first was made again", 1204, 1, 3)
+
+	// Two notices, which are of no invoice.
+	c := paybell.Create(paybell.Invoice{ID: paybell.NewUUID(now), MerchantID: merchant1, ClientID: clientNone, Window: time.Hour}, now)
+	must(Do(ctx, db, func(tx *Tx) error {
+		for _, id := range []string{"gone1", "gone2"} {
+			w := paybell.Webhook{ID: id, ClientID: clientNone, URL: "https://d.example/" + id, Origin: "https://d.example:443", Events: paybell.InvoiceCreated, State: paybell.WebhookActive, CreatedAt: now}
+			if err := tx.CreateWebhook(w); err != nil {
+				return err
+			}
+		}
+		hook, err := tx.Webhook(clientNone, webhook2)
+		if err != nil {
+			return err
+		}
+		hook.Events = paybell.AllEvents
+		if err := tx.UpdateWebhook(hook); err != nil {
+			return err
+		}
+		return tx.Apply(c)
+	}))
+	for _, id := range []string{"gone1", "gone2"} {
+		some, err := View(ctx, db, func(tx *Tx) ([]paybell.Delivery, error) { return tx.Deliveries(id, 0, 10) })
+		must(err)
+		record(some[0], 410)
+	}
+	wantDue("after news and two notices", 1204, 1, 3, 1205, 1206)
+	silent, err := View(ctx, db, func(tx *Tx) ([]paybell.Delivery, error) { return tx.Deliveries(webhook3, 0, 10) })
+	must(err)
+	if len(silent) != 3 || silent[0].Number != 51 { // and the notices
+		t.Errorf("%s: after number 50, of which nothing is kept, comes %s", name, show(t, silent))
+	}
+
+	mine, err := Update(ctx, db, func(tx *Tx) ([]int, error) {
+		if err := tx.JoinAlone("process"); err != nil {
+			return nil, err
+		}
+		return tx.OwnShards("process")
+	})
+	must(err)
+	if len(mine) != Shards || mine[0] != 0 || mine[Shards-1] != Shards-1 {
+		t.Errorf("%s: the shards are %v", name, mine)
+	}
+}
+
+// A change of the deliveries that fails in the middle leaves them as they were.
+func TestMigrateDeliveriesFails(t *testing.T) {
+	for _, o := range oldStores(t) {
+		o.busy(t)
+		columns := columns1(t, o.raw)
+		staying := contentOf(t, o.raw, kept(columns))
+		for _, table := range []string{"endpoints", "shards", "resends"} {
+			o.exec(t, "CREATE TABLE "+table+" (in_the_way BIGINT)")
+			o.wantNotOpened(t, true, "change the schema")
+			if n := o.version(t); n != 3 {
+				t.Errorf("%s: it has schema %d", o.name, n)
+			}
+			if got := contentOf(t, o.raw, kept(columns)); !reflect.DeepEqual(got, staying) {
+				t.Errorf("%s: with %s in the way the data was changed", o.name, table)
+			}
+			o.exec(t, "DROP TABLE "+table)
+		}
+		db := o.mustOpen(t, true)
+		wantLanesGoOn(t, o.name, db)
+		closeSQLite(t, db)
 	}
 }

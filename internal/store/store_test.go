@@ -237,7 +237,8 @@ func newClient(t testing.TB, db *store.DB, name, secret string) paybell.Client {
 }
 
 func secrets(db *store.DB, clientID string) ([]string, error) {
-	return store.View(context.Background(), db, func(tx *store.Tx) ([]string, error) { return tx.Secrets(clientID, time.Now()) })
+	all, err := store.View(context.Background(), db, func(tx *store.Tx) ([]paybell.Secret, error) { return tx.Secrets(clientID, time.Now()) })
+	return paybell.SecretTexts(all), err
 }
 
 // Whoever has the database and not the key has no secret, in no spelling.
@@ -394,6 +395,139 @@ func TestPostgresRunsAgain(t *testing.T) {
 			t.Errorf("after %d runs, of which at most %d lose: %v", runs, tt.lost, err)
 		}
 	}
+}
+
+// atPostgres is what a shop of these tests begins with: webhooks, and one invoice
+// that was told to them.
+func atPostgres(t *testing.T, urls ...string) (s *storetest.Shop, hooks []paybell.Webhook, c paybell.Change) {
+	s = storetest.NewShop(t, opened(t, postgresPlace(t)))
+	c = s.NewInvoice(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
+	if err := store.Do(context.Background(), s.DB, func(tx *store.Tx) error {
+		for _, url := range urls {
+			w := s.Webhook(url)
+			hooks = append(hooks, w)
+			if err := tx.CreateWebhook(w); err != nil {
+				return err
+			}
+		}
+		return tx.Apply(c)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return s, hooks, c
+}
+
+// answered is the result of one more attempt at a delivery.
+func answered(tx *store.Tx, webhookID string, number int64, status int) (r store.Result, err error) {
+	some, err := tx.Deliveries(webhookID, number-1, 1)
+	if err != nil || len(some) != 1 {
+		return r, fmt.Errorf("%d deliveries, %w", len(some), err)
+	}
+	d := some[0]
+	r.URL = d.URL
+	r.Attempt = paybell.Attempt{WebhookID: webhookID, Number: number, N: d.Attempts + 1, StartedAt: d.CreatedAt, Status: status}
+	if status != 200 {
+		r.Attempt.Failure = fmt.Sprint("answered ", status)
+	}
+	r.Delivery = d.Next(r.Attempt, paybell.RetrySchedule, 0)
+	return r, nil
+}
+
+func record(db *store.DB, webhookID string, number int64, status int) error {
+	return store.Do(context.Background(), db, func(tx *store.Tx) error {
+		r, err := answered(tx, webhookID, number, status)
+		if err == nil {
+			_, err = tx.Record([]store.Result{r}, time.Now())
+		}
+		return err
+	})
+}
+
+// meanwhile runs something beside a transaction that is under way, until it is
+// done or has to wait for that.
+func meanwhile(run func() error) (ended <-chan error) {
+	done := make(chan error, 1)
+	began := make(chan error, 1)
+	go func() {
+		err := run()
+		began <- nil
+		done <- err
+	}()
+	select {
+	case <-began:
+	case <-time.After(300 * time.Millisecond):
+	}
+	return done
+}
+
+// heads says which numbers of a webhook are due, and which wait.
+func heads(t *testing.T, db *store.DB, webhookID string) (due, waiting []int64) {
+	t.Helper()
+	all, err := store.View(context.Background(), db, func(tx *store.Tx) ([]paybell.Delivery, error) { return tx.Deliveries(webhookID, 0, 1000) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range all {
+		switch {
+		case !d.DueAt.IsZero():
+			due = append(due, d.Number)
+		case d.State == paybell.DeliveryPending:
+			waiting = append(waiting, d.Number)
+		}
+	}
+	return due, waiting
+}
+
+// What is added behind a head that is being finished at the same moment does not
+// wait for it for ever: neither news of an invoice, nor notices that a webhook was
+// disabled, which are of no invoice.
+func TestPostgresBehindTheLast(t *testing.T) {
+	t.Run("news", func(t *testing.T) {
+		s, hooks, c := atPostgres(t, "https://a.example/hook")
+		var ended <-chan error
+		if err := store.Do(context.Background(), s.DB, func(tx *store.Tx) error {
+			c.Event, c.Invoice.Version = paybell.InvoiceFlagged, 2
+			if err := tx.Apply(c); err != nil {
+				return err
+			}
+			ended = meanwhile(func() error { return record(s.DB, hooks[0].ID, 1, 200) })
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-ended; err != nil {
+			t.Fatal(err)
+		}
+		if due, waiting := heads(t, s.DB, hooks[0].ID); len(due) != 1 || len(waiting) != 0 {
+			t.Errorf("due are %v, waiting for ever %v", due, waiting)
+		}
+	})
+	t.Run("notices", func(t *testing.T) {
+		s, hooks, _ := atPostgres(t, "https://a.example/1", "https://a.example/2", "https://b.example/listener")
+		if err := record(s.DB, hooks[0].ID, 1, 410); err != nil {
+			t.Fatal(err)
+		}
+		var ended <-chan error
+		if err := store.Do(context.Background(), s.DB, func(tx *store.Tx) error {
+			r, err := answered(tx, hooks[1].ID, 1, 410)
+			if err != nil {
+				return err
+			}
+			if _, err := tx.Record([]store.Result{r}, time.Now()); err != nil {
+				return err
+			}
+			ended = meanwhile(func() error { return record(s.DB, hooks[2].ID, 2, 200) }) // the first notice
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-ended; err != nil {
+			t.Fatal(err)
+		}
+		if due, waiting := heads(t, s.DB, hooks[2].ID); len(due) != 2 || len(waiting) != 0 { // and the invoice's
+			t.Errorf("due are %v, waiting for ever %v", due, waiting)
+		}
+	})
 }
 
 // Creating an invoice that rings one webhook, on disk when it returns: what the

@@ -16,6 +16,10 @@ type Tx struct {
 	conn  conn
 	fresh []paybell.Delivery // made in this transaction
 
+	// voices holds what this transaction has read of clients, for the bodies that
+	// share it. Nil: each reads for itself.
+	voices map[string]voice
+
 	// err is the first error of the database. It ends the transaction, also for a
 	// body that goes on: PostgreSQL says so itself, but SQLite may have rolled
 	// back all of it (a full disk), and would commit each further statement alone.
@@ -45,6 +49,9 @@ func (tx *Tx) exec(query string, args ...any) (int64, error) {
 	if tx.err != nil {
 		return 0, tx.err
 	}
+	if tx.err = tx.db.faultAt(BeforeStatement); tx.err != nil {
+		return 0, tx.err
+	}
 	res, err := tx.conn.execContext(tx.ctx, query, args...)
 	if err != nil {
 		tx.err = err
@@ -69,6 +76,9 @@ type scanner interface{ Scan(dest ...any) error }
 // list reads every row of a query.
 func list[T any](tx *Tx, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
 	if tx.err != nil {
+		return nil, tx.err
+	}
+	if tx.err = tx.db.faultAt(BeforeStatement); tx.err != nil {
 		return nil, tx.err
 	}
 	rows, err := tx.conn.queryContext(tx.ctx, query, args...)

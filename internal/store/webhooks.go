@@ -1,31 +1,49 @@
 package store
 
 import (
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/paybell/paybell"
 )
 
-const webhookColumns = "id, client_id, invoice_id, url, origin, events, state, created_from_ui, created_at"
+const webhookColumns = "id, client_id, invoice_id, url, origin, events, state, state_reason, state_since, retry_schedule, created_from_ui, created_at"
 
 func scanWebhook(s scanner) (w paybell.Webhook, err error) {
-	err = s.Scan(&w.ID, &w.ClientID, &w.InvoiceID, &w.URL, &w.Origin, &w.Events, &w.State, &w.CreatedFromUI, when{&w.CreatedAt})
+	var schedule string
+	err = s.Scan(&w.ID, &w.ClientID, &w.InvoiceID, &w.URL, &w.Origin, &w.Events, &w.State, &w.StateReason, when{&w.StateSince}, &schedule,
+		&w.CreatedFromUI, when{&w.CreatedAt})
+	for text := range strings.FieldsSeq(schedule) {
+		seconds, _ := strconv.ParseInt(text, 10, 64) // we wrote it
+		w.Schedule = append(w.Schedule, time.Duration(seconds)*time.Second)
+	}
 	return w, err
+}
+
+// scheduleText is pauses as a column has them: whole seconds.
+func scheduleText(pauses []time.Duration) string {
+	texts := make([]string, len(pauses))
+	for i, p := range pauses {
+		texts[i] = strconv.FormatInt(int64(p/time.Second), 10)
+	}
+	return strings.Join(texts, " ")
 }
 
 // CreateWebhook writes a new webhook. It rings for what happens from now on.
 func (tx *Tx) CreateWebhook(w paybell.Webhook) error {
-	_, err := tx.exec("INSERT INTO webhooks ("+webhookColumns+", last_number) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0)",
-		w.ID, w.ClientID, w.InvoiceID, w.URL, w.Origin, int64(w.Events), string(w.State), flag(w.CreatedFromUI), micros(w.CreatedAt))
+	_, err := tx.exec("INSERT INTO webhooks ("+webhookColumns+", last_number) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0)",
+		w.ID, w.ClientID, w.InvoiceID, w.URL, w.Origin, int64(w.Events), string(w.State), w.StateReason, micros(w.StateSince), scheduleText(w.Schedule),
+		flag(w.CreatedFromUI), micros(w.CreatedAt))
 	return err
 }
 
-// Webhooks lists the webhooks of a client's own scope, oldest first, without
-// the deleted ones.
-func (tx *Tx) Webhooks(clientID string) ([]paybell.Webhook, error) {
+// Webhooks lists the webhooks of a client's own scope, or with an invoice's id
+// those given with it, oldest first, without the deleted ones.
+func (tx *Tx) Webhooks(clientID, invoiceID string) ([]paybell.Webhook, error) {
 	return list(tx, scanWebhook, "SELECT "+webhookColumns+` FROM webhooks
-		WHERE client_id = $1 AND invoice_id = '' AND state <> 'deleted' ORDER BY created_at, id LIMIT $2`,
-		clientID, paybell.MaxWebhooksPerClient)
+		WHERE client_id = $1 AND invoice_id = $2 AND state <> 'deleted' ORDER BY created_at, id LIMIT $3`,
+		clientID, invoiceID, paybell.MaxWebhooksPerClient)
 }
 
 // Webhook reads one webhook of a client, in any scope, or NotFound.
@@ -37,33 +55,35 @@ func (tx *Tx) Webhook(clientID, id string) (paybell.Webhook, error) {
 	return w, err
 }
 
-// UpdateWebhook changes URL and events of a client's webhook; one that is not
-// there is NotFound. The numbers go on counting, and what is pending goes to the
-// new URL.
+// WebhookForUpdate is Webhook for who is about to change it: others that want the
+// same wait.
+func (tx *Tx) WebhookForUpdate(clientID, id string) (paybell.Webhook, error) {
+	if err := tx.lock("SELECT id FROM webhooks WHERE id = $1 AND client_id = $2", id, clientID); err != nil {
+		return paybell.Webhook{}, err
+	}
+	return tx.Webhook(clientID, id)
+}
+
+// UpdateWebhook changes URL, events, schedule and state of a client's webhook;
+// one that is not there is NotFound. The numbers go on counting. What waits goes
+// to the new URL, or is held, when it is due.
 func (tx *Tx) UpdateWebhook(w paybell.Webhook) error {
-	n, err := tx.exec("UPDATE webhooks SET url = $3, origin = $4, events = $5 WHERE id = $1 AND client_id = $2 AND state <> 'deleted'",
-		w.ID, w.ClientID, w.URL, w.Origin, int64(w.Events))
-	if err != nil {
-		return err
+	n, err := tx.exec(`UPDATE webhooks SET url = $3, origin = $4, events = $5, state = $6, state_reason = $7, state_since = $8, retry_schedule = $9
+		WHERE id = $1 AND client_id = $2 AND state <> 'deleted'`,
+		w.ID, w.ClientID, w.URL, w.Origin, int64(w.Events), string(w.State), w.StateReason, micros(w.StateSince), scheduleText(w.Schedule))
+	if err == nil && n == 0 {
+		err = errNoWebhook(w.ID)
 	}
-	if n == 0 {
-		return errNoWebhook(w.ID)
-	}
-	_, err = tx.exec("UPDATE deliveries SET origin = $2 WHERE webhook_id = $1 AND state IN ('pending', 'held') AND origin <> $2", w.ID, w.Origin)
 	return err
 }
 
 // DeleteWebhook ends a client's webhook; nothing is sent to it any more. One
 // that is not there is NotFound.
 func (tx *Tx) DeleteWebhook(clientID, id string, now time.Time) error {
-	n, err := tx.exec("UPDATE webhooks SET state = 'deleted' WHERE id = $1 AND client_id = $2 AND state <> 'deleted'", id, clientID)
-	if err != nil {
-		return err
+	n, err := tx.exec("UPDATE webhooks SET state = 'deleted', state_since = $3 WHERE id = $1 AND client_id = $2 AND state <> 'deleted'", id, clientID, micros(now))
+	if err == nil && n == 0 {
+		err = errNoWebhook(id)
 	}
-	if n == 0 {
-		return errNoWebhook(id)
-	}
-	_, err = tx.exec("UPDATE deliveries SET state = 'exhausted', due_at = 0, finished_at = $2 WHERE webhook_id = $1 AND state IN ('pending', 'held')", id, micros(now))
 	return err
 }
 

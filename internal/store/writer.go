@@ -100,6 +100,7 @@ func (w *writer) commit(first *job) {
 	}
 	var ran []result
 	var fresh []paybell.Delivery
+	voices := map[string]voice{}
 	err := w.exec("BEGIN IMMEDIATE")
 	for j := first; err == nil && j != nil; {
 		if j.ctx.Err() != nil {
@@ -107,11 +108,13 @@ func (w *writer) commit(first *job) {
 			j = w.waiting(len(ran))
 			continue
 		}
-		tx := &Tx{ctx: context.Background(), db: w.db, conn: w}
+		tx := &Tx{ctx: context.Background(), db: w.db, conn: w, voices: voices}
 		var bodyErr error
 		bodyErr, err = w.savepoint(tx, j.body)
 		ran = append(ran, result{j, bodyErr})
-		if bodyErr == nil {
+		if bodyErr != nil {
+			clear(voices) // it may have read what it had changed itself
+		} else {
 			fresh = append(fresh, tx.fresh...)
 		}
 		if err == nil { // or else the next would be taken and never answered
@@ -119,7 +122,12 @@ func (w *writer) commit(first *job) {
 		}
 	}
 	if err == nil {
-		err = w.exec("COMMIT")
+		err = w.db.faultAt(BeforeCommit)
+	}
+	if err == nil {
+		if err = w.exec("COMMIT"); err == nil {
+			err = w.db.faultAt(AfterCommit)
+		}
 	}
 	if err != nil {
 		_ = w.exec("ROLLBACK") // there may be no transaction any more

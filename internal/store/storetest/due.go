@@ -17,6 +17,9 @@ var dueTests = map[string]func(*testing.T, *store.DB){
 	"Due/SameBytes":     testSameBytes,
 	"Due/NothingAtAll":  testNothingDue,
 	"Due/LaterAndLater": testDueLater,
+	"Due/Pages":         testDuePages,
+	"Due/Outage":        testDueOutage,
+	"Due/Fill":          testFill,
 }
 
 // due reads what is due to an origin of the client.
@@ -29,7 +32,7 @@ func (s *Shop) due(t testing.TB, origin string, now time.Time, limit int) []payb
 func (s *Shop) dueNext(t testing.TB, origin string, now time.Time, limit int) (heads []paybell.Delivery, next time.Time) {
 	t.Helper()
 	heads = view(t, s.DB, func(tx *store.Tx) (heads []paybell.Delivery, err error) {
-		heads, next, err = tx.DueDeliveries(store.Endpoint{ClientID: s.Client.ID, Origin: origin}, now, limit)
+		heads, next, err = tx.DueDeliveries(store.Endpoint{ClientID: s.Client.ID, Origin: origin}, store.Place{}, now, time.Time{}, limit)
 		return heads, err
 	})
 	return heads, next
@@ -183,5 +186,137 @@ func testSameBytes(t *testing.T, db *store.DB) {
 		if d.NotificationID != all[0].NotificationID || string(d.Body) != string(all[0].Body) || len(d.Body) == 0 {
 			t.Errorf("%s has the body\n%s\nand %s has\n%s", d.NotificationID, d.Body, all[0].NotificationID, all[0].Body)
 		}
+	}
+}
+
+// However many are due at one moment, and at whichever webhook, pages give each
+// of them once, in one order.
+func testDuePages(t *testing.T, db *store.DB) {
+	s := NewShop(t, db)
+	hooks := []paybell.Webhook{s.hook(t, "https://a.example/1"), s.hook(t, "https://a.example/2"), s.hook(t, "https://a.example/3")}
+	s.create(t, after(1)) // number 1 of each
+	s.create(t, after(2))
+	for _, w := range hooks {
+		do(t, db, func(tx *store.Tx) error { return tx.Fill(w.ID, 1, 500, paybell.DeliveryPending) })
+		do(t, db, func(tx *store.Tx) error { return tx.Fill(w.ID, 2, 3, paybell.DeliveryPending) })
+		do(t, db, func(tx *store.Tx) error { return tx.Fill(w.ID, 1, 3, paybell.Held) })
+	}
+	e := store.Endpoint{ClientID: s.Client.ID, Origin: hooks[0].Origin}
+	for _, limit := range []int{100, 256, 501, 10_000} {
+		seen := map[string]bool{}
+		var last store.Place
+		for pages := 0; ; pages++ {
+			var next time.Time
+			heads := view(t, db, func(tx *store.Tx) (heads []paybell.Delivery, err error) {
+				heads, next, err = tx.DueDeliveries(e, last, after(10), time.Time{}, limit)
+				return heads, err
+			})
+			for _, d := range heads {
+				at := store.Place{DueAt: d.DueAt, WebhookID: d.WebhookID, Number: d.Number}
+				if at.DueAt.Before(last.DueAt) || at.DueAt.Equal(last.DueAt) && (at.WebhookID < last.WebhookID || at.WebhookID == last.WebhookID && at.Number <= last.Number) {
+					t.Fatalf("%+v comes after %+v", at, last)
+				}
+				last = at
+				seen[fmt.Sprint(d.WebhookID, d.Number)] = true
+			}
+			if full := len(heads) == limit; full != next.Equal(after(10)) || !full && !next.IsZero() {
+				t.Fatalf("after a page of %d, at most %d, the next is due at %v", len(heads), limit, next)
+			}
+			if len(heads) < limit {
+				if want := 3 * (2 + 500 + 3); len(seen) != want || pages != want/limit {
+					t.Errorf("in %d full pages of %d there were %d, want %d", pages, limit, len(seen), want)
+				}
+				break
+			}
+		}
+	}
+}
+
+// After an outage, what began to fail in it is due at once, whatever its
+// schedule says; what failed before keeps to it.
+func testDueOutage(t *testing.T, db *store.DB) {
+	s := NewShop(t, db)
+	w := s.hook(t, "https://a.example/hook")
+	for range 4 {
+		s.create(t, after(1))
+	}
+	s.create(t, after(5000))
+	for n, at := range map[int64]int{1: 10, 2: 20, 3: 30} {
+		s.record(t, after(at), tried(s.delivery(t, w.ID, n), "no answer", after(at)))
+		d := s.delivery(t, w.ID, n)
+		s.record(t, after(1000+at), tried(d, "no answer", after(1000+at))) // due 30 s later
+	}
+	e := store.Endpoint{ClientID: s.Client.ID, Origin: w.Origin}
+	for _, tt := range []struct {
+		now, outage int
+		after       store.Place
+		limit       int
+		want        []int64
+		next        int // of the result; -1: at once
+	}{
+		{now: 1035, limit: 10, want: []int64{4}, next: 1040},
+		{now: 1035, outage: 20, limit: 10, want: []int64{4, 2, 3}, next: 1040},
+		{now: 1035, outage: 20, limit: 2, want: []int64{4, 2}, next: -1},
+		{now: 1035, outage: 20, limit: 2, after: store.Place{DueAt: after(1050), WebhookID: w.ID, Number: 1}, want: []int64{2, 3}, next: -1},
+		{now: 1035, outage: 31, limit: 10, want: []int64{4}, next: 1040},
+		{now: 1045, outage: 30, limit: 10, want: []int64{4, 1, 3}, next: 1050},
+		{now: 1045, outage: 1, limit: 10, want: []int64{4, 1, 2, 3}, next: 1050},
+		{now: 9000, outage: 1, limit: 10, want: []int64{4, 1, 2, 3, 5}},
+	} {
+		var outage, next time.Time
+		if tt.outage > 0 {
+			outage = after(tt.outage)
+		}
+		heads := view(t, db, func(tx *store.Tx) (heads []paybell.Delivery, err error) {
+			if !tt.after.DueAt.IsZero() {
+				tt.after.DueAt = s.delivery(t, w.ID, 1).DueAt
+			}
+			heads, next, err = tx.DueDeliveries(e, tt.after, after(tt.now), outage, tt.limit)
+			return heads, err
+		})
+		var numbers []int64
+		for _, d := range heads {
+			numbers = append(numbers, d.Number)
+		}
+		want := time.Time{}
+		switch {
+		case tt.next < 0:
+			want = after(tt.now)
+		case tt.next > 0:
+			want = after(tt.next).Add(1234 * time.Microsecond)
+		}
+		if !slices.Equal(numbers, tt.want) || !next.Equal(want) {
+			t.Errorf("%+v: due are %v and the next at %v, want %v", tt, numbers, next, want)
+		}
+	}
+}
+
+// What is filled in has numbers without a gap, waits for nothing, and what comes
+// then goes on counting.
+func testFill(t *testing.T, db *store.DB) {
+	s := NewShop(t, db)
+	w := s.hook(t, "https://a.example/hook")
+	inv := s.create(t, t0)
+	states := []paybell.DeliveryState{paybell.DeliveryPending, paybell.Delivered, paybell.Exhausted, paybell.Held}
+	for i, state := range states {
+		do(t, db, func(tx *store.Tx) error { return tx.Fill(w.ID, 1, 10, state) })
+		for n := 2 + 10*i; n < 12+10*i; n++ {
+			d, like := s.delivery(t, w.ID, int64(n)), s.delivery(t, w.ID, 1)
+			like.Number, like.InvoiceID, like.State = d.Number, d.InvoiceID, state
+			if state != paybell.DeliveryPending {
+				like.DueAt, like.FinishedAt = time.Time{}, t0
+			}
+			wantSame(t, "filled in", d, like)
+		}
+	}
+	s.tell(t, inv, 1)
+	all := s.deliveries(t, w.ID)
+	wantSound(t, all)
+	lanes := map[string]bool{}
+	for _, d := range all {
+		lanes[d.InvoiceID] = true
+	}
+	if len(all) != 42 || len(lanes) != 41 {
+		t.Errorf("there are %d deliveries of %d invoices", len(all), len(lanes))
 	}
 }

@@ -144,18 +144,34 @@ func testRecordTwice(t *testing.T, db *store.DB) {
 	wantSame(t, "attempts", attempts, []paybell.Attempt{failed.Attempt, delivered.Attempt})
 }
 
-// A delivery that was ended while its attempt was on the wire stays ended.
+// A delivery whose webhook was deleted while its attempt was on the wire was
+// delivered all the same, and what is behind it comes to its turn, where it ends.
+// What was ended before its result came stays ended.
 func testRecordAfterDelete(t *testing.T, db *store.DB) {
 	s := NewShop(t, db)
 	w := s.hook(t, "https://a.example/hook")
 	s.tell(t, s.create(t, t0), 2)
 	d := s.delivery(t, w.ID, 1)
 	do(t, db, func(tx *store.Tx) error { return tx.DeleteWebhook(s.Client.ID, w.ID, after(1)) })
+	if promoted := s.record(t, after(2), tried(d, "", t0)); !promoted[0] {
+		t.Error("what is behind it did not come to its turn")
+	}
+	flying := s.delivery(t, w.ID, 2)
+	if n := s.settle(t, w.Origin, after(3)); n != 1 {
+		t.Errorf("%d heads were due to a deleted webhook", n)
+	}
 	ended := s.deliveries(t, w.ID)
+	wantSound(t, ended)
+	for i, want := range []paybell.DeliveryState{paybell.Delivered, paybell.Exhausted, paybell.Exhausted} {
+		if ended[i].State != want || i > 0 && !ended[i].FinishedAt.Equal(after(3)) {
+			t.Errorf("number %d of a deleted webhook is %s since %v", i+1, ended[i].State, ended[i].FinishedAt)
+		}
+	}
 	for _, failure := range []string{"", "answered 500"} {
-		if promoted := s.record(t, after(2), tried(d, failure, t0)); promoted[0] {
+		if promoted := s.record(t, after(4), tried(flying, failure, t0)); promoted[0] {
 			t.Error("the next of a deleted webhook became due")
 		}
+		ended[1].Attempts = 1 // they are counted
 		wantSame(t, "deliveries", s.deliveries(t, w.ID), ended)
 	}
 }
@@ -197,7 +213,7 @@ func testWrittenWhileDelivered(t *testing.T, db *store.DB) {
 		for {
 			done := writing.Load() == 0 // before looking: what is due after that is all there is
 			heads, err := store.View(context.Background(), db, func(tx *store.Tx) ([]paybell.Delivery, error) {
-				heads, _, err := tx.DueDeliveries(store.Endpoint{ClientID: s.Client.ID, Origin: hooks[0].Origin}, after(1000), 1000)
+				heads, _, err := tx.DueDeliveries(store.Endpoint{ClientID: s.Client.ID, Origin: hooks[0].Origin}, store.Place{}, after(1000), time.Time{}, 1000)
 				return heads, err
 			})
 			if err != nil || done && len(heads) == 0 {
@@ -240,11 +256,12 @@ func testAttempts(t *testing.T, db *store.DB) {
 	s.create(t, t0)
 	want := paybell.Attempt{
 		WebhookID: w.ID, Number: 1, N: 1, StartedAt: after(1), Duration: 14_999_999 * time.Microsecond, Status: 503,
-		Answer: "<h1>ünavailable</h1>\r\n\t\ufffd", Failure: "answered 503",
+		Timing: paybell.Timing{DNS: time.Microsecond, Connect: 2 * time.Microsecond, TLS: 3 * time.Second, FirstByte: 14 * time.Second},
+		Answer: "<h1>ünavailable</h1>\r\n\t\ufffd", Failure: "answered 503", Secret: 1 << 52,
 	}
 	requireSet(t, want)
 	d := s.delivery(t, w.ID, 1)
-	s.record(t, after(2), store.Result{Delivery: d.Next(want, 0), Attempt: want})
+	s.record(t, after(2), store.Result{Delivery: d.Next(want, paybell.RetrySchedule, 0), Attempt: want})
 	wantSame(t, "attempts", view(t, db, func(tx *store.Tx) ([]paybell.Attempt, error) { return tx.Attempts(w.ID, 1) }), []paybell.Attempt{want})
 	if none := view(t, db, func(tx *store.Tx) ([]paybell.Attempt, error) { return tx.Attempts(w.ID, 2) }); len(none) != 0 {
 		t.Errorf("attempts at a delivery that was not made: %v", none)

@@ -24,7 +24,7 @@ import (
 func Run(t *testing.T, open func(t *testing.T) *store.DB) {
 	tests := map[string]func(*testing.T, *store.DB){}
 	for _, group := range []map[string]func(*testing.T, *store.DB){
-		transactionTests, merchantTests, clientTests, tokenTests, answerTests, invoiceTests, searchTests, applyTests, webhookTests, laneTests, dueTests, timerTests, chainTests,
+		transactionTests, merchantTests, clientTests, tokenTests, answerTests, invoiceTests, searchTests, applyTests, webhookTests, laneTests, againTests, healthTests, resendTests, shardTests, standstillTests, dueTests, timerTests, chainTests,
 	} {
 		maps.Copy(tests, group)
 	}
@@ -235,7 +235,7 @@ func tried(d paybell.Delivery, failure string, at time.Time) store.Result {
 		WebhookID: d.WebhookID, Number: d.Number, N: d.Attempts + 1, StartedAt: at,
 		Duration: 1234 * time.Microsecond, Status: 200, Answer: "ok", Failure: failure,
 	}
-	return store.Result{Delivery: d.Next(a, 0), Attempt: a}
+	return store.Result{Delivery: d.Next(a, paybell.RetrySchedule, 0), Attempt: a}
 }
 
 // record writes results and returns which of them made the next one due.
@@ -244,25 +244,63 @@ func (s *Shop) record(t testing.TB, at time.Time, results ...store.Result) []boo
 	return update(t, s.DB, func(tx *store.Tx) ([]bool, error) { return tx.Record(results, at) })
 }
 
-type laneName struct{ webhookID, invoiceID string }
-
-// wantSound fails unless the numbers of a webhook have no gap, and the head of
-// each lane, and nothing else, is due.
-func wantSound(t testing.TB, all []paybell.Delivery) {
+// settle is what the dispatcher does with heads that are due to an origin of the
+// client and may not go, until there are none. It returns how many there were.
+func (s *Shop) settle(t testing.TB, origin string, now time.Time) (n int) {
 	t.Helper()
-	heads := map[laneName]bool{}
-	for i, d := range all {
-		if d.Number != int64(i+1) {
-			t.Fatalf("webhook %s: after number %d comes %d", d.WebhookID, i, d.Number)
+	for {
+		before := n
+		for _, d := range s.due(t, origin, now.Add(1000*time.Hour), 1000) {
+			to := view(t, s.DB, func(tx *store.Tx) (store.Target, error) { return tx.Target(d.WebhookID) })
+			if !to.Rings() || to.Webhook.Origin != origin {
+				n++
+				update(t, s.DB, func(tx *store.Tx) (bool, error) { return tx.Settle(d.WebhookID, d.InvoiceID, now) })
+			}
 		}
-		head := d.State == paybell.DeliveryPending && !heads[laneName{d.WebhookID, d.InvoiceID}]
-		if d.State == paybell.DeliveryPending {
-			heads[laneName{d.WebhookID, d.InvoiceID}] = true
-		}
-		if head == d.DueAt.IsZero() {
-			t.Errorf("webhook %s, number %d, %s: is the head of its lane: %v; due at %v", d.WebhookID, d.Number, d.State, head, d.DueAt)
+		if n == before {
+			return n
 		}
 	}
+}
+
+// laneName is what waits for each other.
+type laneName struct {
+	webhookID, invoiceID string
+	lane                 paybell.Lane
+}
+
+func laneOf(d paybell.Delivery) laneName { return laneName{d.WebhookID, d.InvoiceID, d.Lane()} }
+
+// wantSound fails unless the numbers of a webhook have no gap, and what is due is
+// the head of each lane that begins with a pending delivery, and nothing else:
+// what is behind another waits for it, also when that is held. Among those that
+// are told again, one that was due stays so when an earlier one is made again.
+func wantSound(t testing.TB, all []paybell.Delivery) {
+	t.Helper()
+	if err := sound(all); err != nil {
+		t.Error(err)
+	}
+}
+
+func sound(all []paybell.Delivery) error {
+	heads := map[laneName]bool{}
+	var wrong []error
+	for i, d := range all {
+		if d.Number != int64(i+1) {
+			return fmt.Errorf("webhook %s: after number %d comes %d", d.WebhookID, i, d.Number)
+		}
+		waits := d.State == paybell.DeliveryPending || d.State == paybell.Held
+		first := waits && !heads[laneOf(d)]
+		heads[laneOf(d)] = heads[laneOf(d)] || waits
+		head := first && d.State == paybell.DeliveryPending
+		if mayBeDue := head || d.Lane() == paybell.Again && d.State == paybell.DeliveryPending; head && d.DueAt.IsZero() || !mayBeDue && !d.DueAt.IsZero() {
+			wrong = append(wrong, fmt.Errorf("webhook %s, number %d, lane %d, %s: is the head of its lane: %v; due at %v", d.WebhookID, d.Number, d.Lane(), d.State, head, d.DueAt))
+		}
+		if d.FinishedAt.IsZero() != (d.State == paybell.DeliveryPending) {
+			wrong = append(wrong, fmt.Errorf("webhook %s, number %d is %s and was finished at %v", d.WebhookID, d.Number, d.State, d.FinishedAt))
+		}
+	}
+	return errors.Join(wrong...)
 }
 
 // patience is how long a test waits for what must come at once.

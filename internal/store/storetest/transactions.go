@@ -296,7 +296,8 @@ func testOnCommit(t *testing.T, db *store.DB) {
 		if f.Epoch == 0 {
 			t.Error("it has no epoch")
 		}
-		f.Previous = 0 // known only to who made it
+		f.Previous = 0     // known only to who made it
+		f.URL = active.URL // read when it goes
 		wantSame(t, fmt.Sprint("what was told of number ", i+1), f, kept[i])
 	}
 }

@@ -15,7 +15,7 @@ var webhookTests = map[string]func(*testing.T, *store.DB){
 	"Webhook/Update":          testUpdateWebhook,
 	"Webhook/UpdateOfAnother": testUpdateOfAnother,
 	"Webhook/Delete":          testDeleteWebhook,
-	"Webhook/ActiveURL":       testActiveURL,
+	"Webhook/Target":          testTarget,
 }
 
 func (s *Shop) webhook(t testing.TB, id string) paybell.Webhook {
@@ -33,7 +33,8 @@ func testWebhook(t *testing.T, db *store.DB) {
 	s := NewShop(t, db)
 	w := paybell.Webhook{
 		ID: paybell.NewWebhookID(), ClientID: s.Client.ID, InvoiceID: paybell.NewUUID(t0), URL: "https://a.example/%C3%BC?x=' OR 1=1--",
-		Origin: "https://a.example:443", Events: paybell.AllEvents, State: paybell.WebhookDisabled, CreatedFromUI: true, CreatedAt: after(1),
+		Origin: "https://a.example:443", Events: paybell.AllEvents, State: paybell.WebhookDisabled, StateReason: "answered 410: „weg“",
+		StateSince: after(2), Schedule: []time.Duration{time.Second, 24 * time.Hour}, CreatedFromUI: true, CreatedAt: after(1),
 	}
 	requireSet(t, w)
 	s.createHooks(t, w)
@@ -57,45 +58,60 @@ func testWebhooks(t *testing.T, db *store.DB) {
 	sister.Client = s.newClient(t)
 	s.createHooks(t, want[1], deleted, paused, want[2], sister.Webhook("https://a.example/s"), ofInvoice, want[0])
 
-	got := view(t, db, func(tx *store.Tx) ([]paybell.Webhook, error) { return tx.Webhooks(s.Client.ID) })
+	got := view(t, db, func(tx *store.Tx) ([]paybell.Webhook, error) { return tx.Webhooks(s.Client.ID, "") })
 	wantSame(t, "the client's, oldest first", got, append(want, paused))
 	wantNoWebhook(t, db, s.Client.ID, deleted.ID)
 }
 
-// A changed webhook takes what is pending to the new address, goes on counting
-// and asks for the new events from now on. What was delivered stays.
+// A changed webhook goes on counting and asks for the new events from now on.
+// What waits moves to the new address when it comes to its turn, with its whole
+// lane, and is due there as it was. What was delivered stays.
 func testUpdateWebhook(t *testing.T, db *store.DB) {
 	s := NewShop(t, db)
 	w, bystander := s.hook(t, "https://a.example/hook"), s.hook(t, "https://a.example/other")
 	inv := s.tell(t, s.create(t, t0), 2)
 	quiet := s.create(t, t0)
 	s.record(t, after(1), tried(s.delivery(t, w.ID, 1), "", t0))
+	failed := tried(s.delivery(t, w.ID, 4), "answered 500", after(1))
+	s.record(t, after(1), failed)
 
 	w.URL, w.Origin, w.Events = "https://b.example:8443/new", "https://b.example:8443", paybell.InvoiceFlagged
+	w.Schedule = []time.Duration{time.Minute}
+	was := s.deliveries(t, w.ID)
 	do(t, db, func(tx *store.Tx) error { return tx.UpdateWebhook(w) })
 	wantSame(t, "webhook", s.webhook(t, w.ID), w)
+	for i, d := range s.deliveries(t, w.ID) {
+		if d.URL != w.URL {
+			t.Errorf("number %d goes to %s", d.Number, d.URL)
+		}
+		d.URL = was[i].URL
+		wantSame(t, "a delivery that nobody has looked at", d, was[i])
+	}
 
+	theirs := s.deliveries(t, bystander.ID)
+	for _, inv := range []string{inv.ID, quiet.ID} {
+		settled := func() bool {
+			return update(t, db, func(tx *store.Tx) (bool, error) { return tx.Settle(w.ID, inv, after(2)) })
+		}
+		if !settled() || settled() {
+			t.Error("a lane moves once, and says so")
+		}
+	}
 	got := s.deliveries(t, w.ID)
 	wantSound(t, got)
 	for i, d := range got {
-		origin := w.Origin
-		if i == 0 {
-			origin = bystander.Origin // it was delivered there
+		if i > 0 { // it was delivered there
+			was[i].Origin = w.Origin
 		}
-		if d.Origin != origin || d.URL != w.URL {
-			t.Errorf("number %d, %s, goes to %s at %s", d.Number, d.State, d.URL, d.Origin)
-		}
+		was[i].URL = w.URL
+		wantSame(t, "a delivery that has moved", d, was[i])
 	}
-	for _, d := range s.deliveries(t, bystander.ID) {
-		if d.Origin != bystander.Origin {
-			t.Errorf("a delivery of another webhook moved to %s", d.Origin)
-		}
-	}
+	wantSame(t, "deliveries of another webhook", s.deliveries(t, bystander.ID), theirs)
 	due := view(t, db, func(tx *store.Tx) (map[store.Endpoint]time.Time, error) { return tx.DueEndpoints() })
-	wantSame(t, "when the endpoints are due", due[store.Endpoint{ClientID: s.Client.ID, Origin: w.Origin}], t0)
-	heads := s.due(t, w.Origin, after(2), 10)
-	if len(heads) != 2 || heads[0].Number+heads[1].Number != 2+4 || heads[0].URL != w.URL {
-		t.Errorf("due at the new address are %+v, want numbers 2 and 4", heads)
+	wantSame(t, "when the endpoints are due", due[store.Endpoint{ClientID: s.Client.ID, Origin: w.Origin}], after(1))
+	heads, next := s.dueNext(t, w.Origin, after(2), 10)
+	if len(heads) != 1 || heads[0].Number != 2 || heads[0].URL != w.URL || !next.Equal(failed.Delivery.DueAt) {
+		t.Errorf("due at the new address are %+v, and the next at %v", heads, next)
 	}
 
 	s.tell(t, inv, 1)
@@ -127,6 +143,8 @@ func testUpdateOfAnother(t *testing.T, db *store.DB) {
 	}
 }
 
+// Nothing is sent to a deleted webhook: what waits for it is over when it comes to
+// its turn, with what is behind it. What is held for it never comes to its turn.
 func testDeleteWebhook(t *testing.T, db *store.DB) {
 	s := NewShop(t, db)
 	w, bystander := s.hook(t, "https://a.example/hook"), s.hook(t, "https://b.example/hook")
@@ -139,11 +157,18 @@ func testDeleteWebhook(t *testing.T, db *store.DB) {
 	for _, id := range []string{w.ID, paused.ID} {
 		do(t, db, func(tx *store.Tx) error { return tx.DeleteWebhook(s.Client.ID, id, after(2)) })
 		wantNoWebhook(t, db, s.Client.ID, id)
+		to := view(t, db, func(tx *store.Tx) (store.Target, error) { return tx.Target(id) })
+		if to.Rings() || !to.Webhook.StateSince.Equal(after(2)) {
+			t.Errorf("a deleted webhook is %s since %v", to.Webhook.State, to.Webhook.StateSince)
+		}
 	}
 	s.tell(t, inv, 1)
+	if n := s.settle(t, w.Origin, after(3)); n != 1 {
+		t.Errorf("%d heads were due to a deleted webhook", n)
+	}
 	want := map[string][]paybell.DeliveryState{
 		w.ID:         {paybell.Delivered, paybell.Exhausted, paybell.Exhausted},
-		paused.ID:    {paybell.Exhausted, paybell.Exhausted, paybell.Exhausted},
+		paused.ID:    {paybell.Held, paybell.Held, paybell.Held},
 		bystander.ID: {paybell.DeliveryPending, paybell.DeliveryPending, paybell.DeliveryPending, paybell.DeliveryPending},
 	}
 	for id, states := range want {
@@ -164,25 +189,22 @@ func testDeleteWebhook(t *testing.T, db *store.DB) {
 	}
 }
 
-func testActiveURL(t *testing.T, db *store.DB) {
+func testTarget(t *testing.T, db *store.DB) {
 	s := NewShop(t, db)
-	ask := func(id string) (url string, active bool) {
-		url = view(t, db, func(tx *store.Tx) (url string, err error) {
-			url, active, err = tx.ActiveURL(id)
-			return url, err
-		})
-		return url, active
+	ask := func(id string) store.Target {
+		return view(t, db, func(tx *store.Tx) (store.Target, error) { return tx.Target(id) })
 	}
 	for _, state := range []paybell.WebhookState{paybell.WebhookActive, paybell.WebhookPaused, paybell.WebhookDisabled, paybell.WebhookDeleted} {
 		w := s.Webhook("https://a.example/hook")
-		w.State = state
+		w.State, w.Schedule = state, []time.Duration{time.Second, time.Hour}
 		s.createHooks(t, w)
-		url, active := ask(w.ID)
-		if want := state == paybell.WebhookActive; active != want || active && url != w.URL {
-			t.Errorf("a webhook that is %s: %q, active: %v", state, url, active)
+		got := ask(w.ID)
+		wantSame(t, "the webhook", got.Webhook, w)
+		if got.Rings() != (state == paybell.WebhookActive) {
+			t.Errorf("a webhook that is %s rings: %v", state, got.Rings())
 		}
 	}
-	if _, active := ask(paybell.NewWebhookID()); active {
-		t.Error("a webhook that does not exist is active")
+	if got := ask(paybell.NewWebhookID()); got.Rings() {
+		t.Error("a webhook that does not exist rings")
 	}
 }

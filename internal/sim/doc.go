@@ -1,0 +1,2 @@
+// Package sim plays Paybell in virtual time.
+package sim

@@ -1,0 +1,111 @@
+package sim
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var mutants = flag.Bool("mutants", false, "break the product in known ways, and see whether the seeds notice")
+
+// change is a piece of a file that a mutant has otherwise.
+type change struct{ file, was, is string }
+
+// mutant is a product with a fault in it that must not go unnoticed.
+type mutant struct {
+	name    string
+	changes []change
+}
+
+// TestMutants plays seeds against products that are broken on purpose. Nothing of
+// that is in the product: the compiler is given other files in place of some.
+func TestMutants(t *testing.T) {
+	if !*mutants {
+		t.Skip("takes minutes; go test ./internal/sim -run TestMutants -mutants")
+	}
+	for _, m := range []mutant{
+		{"acknowledge before sending", []change{{"internal/deliver/fly.go",
+			"\t\ta, hold := attempt(", `
+		var early store.Result
+		early.Attempt.WebhookID, early.Attempt.Number, early.Attempt.N = f.head.WebhookID, f.head.Number, f.head.Attempts+1
+		early.Attempt.StartedAt = time.Now().UTC()
+		early.Delivery = f.head.Next(early.Attempt, nil, 0)
+		_, _ = store.Update(context.Background(), d.db, func(tx *store.Tx) ([]bool, error) { return tx.Record([]store.Result{early}, time.Now()) })
+		a, hold := attempt(`}}},
+		{"move the cursor outside the transaction", []change{{"internal/watch/watch.go",
+			"\tcursor := from.cursor\n", `
+	cursor := from.cursor
+	if err := store.Do(ctx, w.DB, func(tx *store.Tx) error { return move(tx, cursor, batch.Cursor, at) }); err != nil {
+		return err
+	}
+	cursor.Version++
+	cursor.Position, cursor.ScannedAt = batch.Cursor, at
+`}}},
+		{"write a result without its epoch", []change{{"internal/deliver/fly.go",
+			"\tif err := tx.Serving(id); err != nil {", "\tif err := error(nil); err != nil {"},
+			{"internal/deliver/fly.go", "\t\tif a.by != id {", "\t\tif a.by != id && false {"}}},
+		{"publish before commit", []change{{"internal/store/writer.go",
+			"\tif err == nil {\n\t\terr = w.db.faultAt(BeforeCommit)\n\t}\n", "\tif err == nil {\n\t\tw.db.committed(fresh)\n\t\terr = w.db.faultAt(BeforeCommit)\n\t}\n"},
+			{"internal/store/writer.go", "\t}\n\tw.db.committed(fresh)\n", "\t}\n"}}},
+		{"pass the head of a lane while the endpoint is down", []change{{"delivery.go",
+			" && accepted.After(d.FailingSince)", ""}}},
+	} {
+		t.Run(m.name, m.noticed)
+	}
+}
+
+// noticed fails when the seeds are fine with a mutant.
+func (m mutant) noticed(t *testing.T) {
+	root, err := filepath.Abs(filepath.Join("..", ".."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	replace := map[string]string{}
+	for _, c := range m.changes {
+		file := filepath.Join(root, filepath.FromSlash(c.file))
+		from := file
+		if replace[file] != "" {
+			from = replace[file]
+		}
+		text, err := os.ReadFile(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Count(string(text), c.was) != 1 {
+			t.Fatalf("%s says %d times %q, not once: mend this mutant", c.file, strings.Count(string(text), c.was), c.was)
+		}
+		replace[file] = filepath.Join(dir, filepath.Base(file))
+		if err := os.WriteFile(replace[file], []byte(strings.Replace(string(text), c.was, c.is, 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := filepath.Join(dir, "overlay.json")
+	if err := os.WriteFile(list, overlay, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), "go", "test", "-overlay", list, ".", "-run", "TestSeeds", "-seeds", "50", "-stop").CombinedOutput()
+	caught := regexp.MustCompile(`(?m)^\d+ seeds .*$`).Find(out)
+	switch {
+	case err == nil:
+		t.Errorf("50 seeds noticed nothing")
+	case !strings.Contains(string(out), replaying):
+		t.Errorf("it did not fail by a seed:\n%.4000s", out)
+	default:
+		t.Logf("noticed: %s", caught)
+		for _, line := range regexp.MustCompile(`(?m)^\s+sim_test\.go:\d+: (.*)$`).FindAllStringSubmatch(string(out), 6) {
+			if !strings.HasPrefix(line[1], "the story") {
+				t.Logf("  %.220s", line[1])
+			}
+		}
+	}
+}
