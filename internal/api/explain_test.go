@@ -88,7 +88,7 @@ func (r *rig) paid() string {
 // What happens next with a delivery, in every state that it goes through.
 func TestExplainNext(t *testing.T) {
 	inRig(t, func(r *rig) {
-		hook := r.hookAt(theURL, every, `,"retrySchedule":[60,3600]`)
+		hook := r.hookAt(theURL, every, `,"retrySchedule":[60,600]`)
 		open := make(chan struct{})
 		r.shopfront.say(func(visit) response { return response{hold: open, status: 500, body: "no <b>no</b>\x00\xff"} })
 		r.run()
@@ -121,7 +121,7 @@ func TestExplainNext(t *testing.T) {
 			r.Errorf("it started after %v", off)
 		}
 		// The endpoint asks to be left alone.
-		r.shopfront.say(func(visit) response { return response{status: 429, retryAfter: "7200"} })
+		r.shopfront.say(func(visit) response { return response{status: 429, retryAfter: "1200"} })
 		time.Sleep(2 * time.Minute)
 		s = r.story(hook, first)
 		r.same(get(r.bench, s, "endpointState"), "paused")
@@ -132,12 +132,12 @@ func TestExplainNext(t *testing.T) {
 		r.wantStory(s, "", "the endpoint asked to be left alone until "+get(r.bench, e, "pausedUntil").(string))
 		// It ends.
 		r.shopfront.say(always(500))
-		time.Sleep(3 * time.Hour)
+		time.Sleep(30 * time.Minute)
 		r.wantStory(r.story(hook, first), "", "nothing by itself: its schedule is over; it can be resent")
 		r.same(get(r.bench, r.story(hook, first), "state"), "exhausted")
 		r.same(len(get(r.bench, r.story(hook, first), "attempts").([]any)), "3")
 		r.shopfront.say(nil)
-		time.Sleep(2 * time.Hour)
+		time.Sleep(15 * time.Minute)
 		r.wantStory(r.story(hook, second), "", "nothing: it was delivered")
 		r.same(get(r.bench, r.story(hook, second), "endpointState"), "healthy")
 		r.pause(hook)

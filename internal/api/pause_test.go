@@ -479,7 +479,7 @@ func TestFailedWhileItWasPaused(t *testing.T) {
 			r.cancel(invoice)
 			time.Sleep(2 * time.Second)
 			close(open)
-			time.Sleep(time.Hour)
+			time.Sleep(5 * time.Minute)
 			r.same(get(r.bench, r.status(hook), "paybell", "state"), "paused")
 			for _, n := range r.pull(hook)[before:] {
 				r.same(n.state, "held")

@@ -254,27 +254,27 @@ func (r *rig) fill(hook string, n int, state paybell.DeliveryState) {
 func TestCancelResend(t *testing.T) {
 	inRig(t, func(r *rig) {
 		hook := r.giveUp(theURL, 1)
-		r.fill(hook, 999, paybell.Exhausted)
+		r.fill(hook, 599, paybell.Exhausted)
 		job := get(r.bench, r.resend(hook, `{"after":0}`), "id").(string)
 		r.step() // one page
-		r.wantJob(r.job(job), "after", "running", "256", "1000")
+		r.wantJob(r.job(job), "after", "running", "256", "600")
 		path := resendsPath(r.shop) + "/" + job
-		r.wantJob(r.ok(200, r.call(r.shop, "POST", path+"/cancel", "")), "after", "cancelled", "256", "1000")
+		r.wantJob(r.ok(200, r.call(r.shop, "POST", path+"/cancel", "")), "after", "cancelled", "256", "600")
 		at := get(r.bench, r.job(job), "finished")
 		r.same(at, time.Now().UTC().Format(time.RFC3339))
 		time.Sleep(time.Hour)
-		r.wantJob(r.ok(200, r.call(r.shop, "POST", path+"/cancel", "[]")), "after", "cancelled", "256", "1000")
+		r.wantJob(r.ok(200, r.call(r.shop, "POST", path+"/cancel", "[]")), "after", "cancelled", "256", "600")
 		r.same(get(r.bench, r.job(job), "finished"), at.(string))
 		r.runAll()
 		time.Sleep(time.Minute)
-		r.wantJob(r.job(job), "after", "cancelled", "256", "1000")
+		r.wantJob(r.job(job), "after", "cancelled", "256", "600")
 		r.same(len(r.shopfront.visits()), "256")
 
 		// One that is over stays so.
 		job = get(r.bench, r.resend(hook, `{"after":0}`), "id").(string)
 		time.Sleep(time.Minute)
-		r.wantJob(r.job(job), "after", "finished", "1000", "1000")
-		r.wantJob(r.ok(200, r.call(r.shop, "POST", resendsPath(r.shop)+"/"+job+"/cancel", "")), "after", "finished", "1000", "1000")
+		r.wantJob(r.job(job), "after", "finished", "600", "600")
+		r.wantJob(r.ok(200, r.call(r.shop, "POST", resendsPath(r.shop)+"/"+job+"/cancel", "")), "after", "finished", "600", "600")
 	})
 }
 
@@ -283,7 +283,7 @@ func TestCancelResend(t *testing.T) {
 func TestResendSurvivesRestarts(t *testing.T) {
 	inRig(t, func(r *rig) {
 		hook := r.giveUp(theURL, 1)
-		r.fill(hook, 1999, paybell.Delivered)
+		r.fill(hook, 699, paybell.Delivered)
 		job := get(r.bench, r.resend(hook, `{"after":0}`), "id")
 		for round := 0; get(r.bench, r.job(job), "state") == "running"; round++ {
 			if round > 100 {
@@ -305,13 +305,13 @@ func TestResendSurvivesRestarts(t *testing.T) {
 		}
 		r.runAll()
 		time.Sleep(time.Minute)
-		r.wantJob(r.job(job), "after", "finished", "2000", "2000")
+		r.wantJob(r.job(job), "after", "finished", "700", "700")
 		seen := map[string]int{}
 		for _, v := range r.shopfront.visits() {
 			seen[v.sequence]++
 		}
-		r.same(len(seen), "2000")
-		r.same(len(r.shopfront.visits()), "2000")
+		r.same(len(seen), "700")
+		r.same(len(r.shopfront.visits()), "700")
 	})
 }
 

@@ -259,7 +259,7 @@ func (d *Dispatcher) nextDue() (e *endpoint, next time.Time) {
 // readsAt is when the rows of e are to be read; zero: not as things are. A full
 // memory is read on when half of it is done.
 func (d *Dispatcher) readsAt(e *endpoint) time.Time {
-	if e.due.IsZero() || e.reading || d.room(e) <= len(e.lanes) {
+	if e.due.IsZero() || e.reading || d.room(e, false) <= len(e.lanes)-e.again {
 		return time.Time{}
 	}
 	if e.notUntil.After(e.due) {
@@ -323,7 +323,7 @@ func (a *agenda) Pop() any {
 // read brings heads of lanes that are due into memory.
 func (d *Dispatcher) read(ctx context.Context, e *endpoint) {
 	d.mu.Lock()
-	limit, after, hasten := max(1, min(readAhead, d.room(e))), e.after, e.hasten
+	limit, after, hasten := max(1, min(readAhead, d.room(e, false))), e.after, e.hasten
 	d.mu.Unlock()
 	type page struct {
 		heads []paybell.Delivery
@@ -351,9 +351,7 @@ func (d *Dispatcher) read(ctx context.Context, e *endpoint) {
 		if e.lanes[name] != nil || e.finished[name] >= h.Number {
 			continue
 		}
-		l := &lane{name: name}
-		e.lanes[name] = l
-		e.push(l, h)
+		e.push(e.newLane(h), h)
 	}
 	e.after = store.Place{}
 	if n := len(p.heads); n == limit {

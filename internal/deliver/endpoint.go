@@ -38,6 +38,7 @@ type endpoint struct {
 	lanes  map[laneName]*lane
 	ready  []*lane // whose head may be attempted, in the order they became so
 	resent []*lane // the same, for when nothing fresh is ready
+	again  int     // lanes that began with something resent
 	flying int
 	slots  int // grows with success, shrinks with failure, never to zero
 
@@ -77,6 +78,7 @@ func nameOf(d paybell.Delivery) laneName { return laneName{d.WebhookID, d.Invoic
 // the head on without a gap.
 type lane struct {
 	name      laneName
+	again     bool               // it began with something resent
 	queue     []paybell.Delivery // behind the one in flight
 	last      int64              // number of the last one that was in the queue
 	flying    bool               // the head is being attempted
@@ -107,9 +109,24 @@ func (d *Dispatcher) endpoint(name store.Endpoint) *endpoint {
 	return e
 }
 
-// room is how many more lanes of e may come into memory.
-func (d *Dispatcher) room(e *endpoint) int {
-	return min(d.maxLanes, lanesOfSlot*e.slots) - len(e.lanes)
+// room is how many more lanes of e may come into memory. What is resent takes no
+// room from what is fresh.
+func (d *Dispatcher) room(e *endpoint, again bool) int {
+	most := min(d.maxLanes, lanesOfSlot*e.slots)
+	if again {
+		return most/2 - e.again
+	}
+	return most - (len(e.lanes) - e.again)
+}
+
+// newLane makes a lane for what is at its head.
+func (e *endpoint) newLane(head paybell.Delivery) *lane {
+	l := &lane{name: nameOf(head), again: head.Resent}
+	e.lanes[l.name] = l
+	if l.again {
+		e.again++
+	}
+	return l
 }
 
 // take puts a fresh delivery into memory if it belongs there: as the head of a
@@ -118,9 +135,8 @@ func (d *Dispatcher) take(e *endpoint, f paybell.Delivery) {
 	name := nameOf(f)
 	l := e.lanes[name]
 	switch {
-	case l == nil && f.Previous == 0 && d.room(e) > 0:
-		l = &lane{name: name}
-		e.lanes[name] = l
+	case l == nil && f.Previous == 0 && d.room(e, f.Resent) > 0:
+		l = e.newLane(f)
 	case l == nil && f.Previous == 0:
 		d.dueAt(e, time.Now())
 		return
@@ -264,6 +280,9 @@ func (d *Dispatcher) forget(e *endpoint, l *lane) {
 		return
 	}
 	delete(e.lanes, l.name)
+	if l.again {
+		e.again--
+	}
 	d.plan(e) // there may be room to read on
 	d.drop(e)
 }

@@ -94,7 +94,7 @@ func OpenSQLite(ctx context.Context, dir string, opt Options) (*DB, error) {
 	}
 	// Escaped: SQLite takes it for a URI, where ? and # end the path.
 	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() +
-		"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(ON)&_pragma=temp_store(MEMORY)&_pragma=cache_size(-8000)"
+		"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(ON)&_pragma=temp_store(MEMORY)&_pragma=cache_size(-8000)&_pragma=wal_autocheckpoint(4000)"
 	writeDB, err := sql.Open("sqlite", dsn)
 	if err != nil {
 		return nil, err

@@ -16,7 +16,9 @@ import (
 
 var errFault = errors.New("the machine failed")
 
-// faults makes the n-th passing of a point fail, once. Without one nothing fails.
+// faults makes the n-th passing of a point fail: of a statement, and all that
+// follow (a body may run again), until f.at is cleared; of a commit, that one.
+// Without a point nothing fails.
 type faults struct {
 	at   atomic.Pointer[store.FaultPoint]
 	left atomic.Int32
@@ -31,7 +33,9 @@ func (f *faults) ask(p store.FaultPoint) error {
 	if at := f.at.Load(); at == nil || *at != p || f.left.Add(-1) >= 0 {
 		return nil
 	}
-	f.at.Store(nil)
+	if p != store.BeforeStatement {
+		f.at.Store(nil)
+	}
 	return errFault
 }
 
@@ -140,13 +144,18 @@ func TestFaultsAreNotSwallowed(t *testing.T) {
 				_, _ = tx.Undelivered()
 				_ = tx.Apply(c)
 				return nil
-			}); !errors.Is(err, errFault) || written(t, s, w, c) {
+			}); !errors.Is(err, errFault) {
 				t.Errorf("an error that was swallowed: %v", err)
+			}
+			f.at.Store(nil)
+			if written(t, s, w, c) {
+				t.Error("it was written all the same")
 			}
 			f.next(store.BeforeStatement, 0)
 			if n, err := store.View(context.Background(), s.DB, func(tx *store.Tx) (int64, error) { return tx.Undelivered() }); !errors.Is(err, errFault) {
 				t.Errorf("a view that failed: %d, %v", n, err)
 			}
+			f.at.Store(nil)
 			if _, err := store.View(context.Background(), s.DB, func(tx *store.Tx) (int64, error) { return tx.Undelivered() }); err != nil {
 				t.Errorf("the next view: %v", err)
 			}

@@ -88,38 +88,40 @@ func (db *DB) write(conn *sql.Conn) {
 type writer struct {
 	db *DB
 	*session
+	// careful is how many transactions are still to be made with savepoints: a body
+	// has failed lately, and more may.
+	careful int
 }
 
-// commit runs first, and whatever else waits, in one transaction: each body in
-// a savepoint of its own. A body that fails takes back only what it did. If the
-// transaction itself fails, every caller gets the error.
+// caution is for how many transactions after a failed body each has its savepoint.
+const caution = 64
+
+// ran is a body that was run, and its error.
+type ran struct {
+	*job
+	err   error
+	fresh []paybell.Delivery
+}
+
+// commit runs first, and whatever else waits, in one transaction. A body that
+// fails takes back only what it did: that is what savepoints are for. They make
+// SQLite copy every page that a body touches, so they are left out as long as all
+// goes well; when a body fails without one, everything is taken back and all of
+// them run again, with savepoints. If the transaction itself fails, every caller
+// gets the error.
 func (w *writer) commit(first *job) {
-	type result struct {
-		*job
-		err error
+	all, failed, err := w.try(first, nil, w.careful > 0)
+	if err == nil && failed && w.careful == 0 {
+		if err = w.exec("ROLLBACK"); err == nil {
+			all, failed, err = w.try(nil, all, true)
+		} else { // the database has ended the transaction itself, and its reason is in the body's error
+			err = errors.Join(all[len(all)-1].err, err)
+		}
 	}
-	var ran []result
-	var fresh []paybell.Delivery
-	voices := map[string]voice{}
-	err := w.exec("BEGIN IMMEDIATE")
-	for j := first; err == nil && j != nil; {
-		if j.ctx.Err() != nil {
-			j.reply(j.ctx.Err())
-			j = w.waiting(len(ran))
-			continue
-		}
-		tx := &Tx{ctx: context.Background(), db: w.db, conn: w, voices: voices}
-		var bodyErr error
-		bodyErr, err = w.savepoint(tx, j.body)
-		ran = append(ran, result{j, bodyErr})
-		if bodyErr != nil {
-			clear(voices) // it may have read what it had changed itself
-		} else {
-			fresh = append(fresh, tx.fresh...)
-		}
-		if err == nil { // or else the next would be taken and never answered
-			j = w.waiting(len(ran))
-		}
+	if failed {
+		w.careful = caution
+	} else if w.careful > 0 {
+		w.careful--
 	}
 	if err == nil {
 		err = w.db.faultAt(BeforeCommit)
@@ -132,15 +134,64 @@ func (w *writer) commit(first *job) {
 	if err != nil {
 		_ = w.exec("ROLLBACK") // there may be no transaction any more
 		first.reply(err)
-		for _, r := range ran {
+		for _, r := range all {
 			r.reply(err)
 		}
 		return
 	}
+	var fresh []paybell.Delivery
+	for _, r := range all {
+		fresh = append(fresh, r.fresh...)
+	}
 	w.db.committed(fresh)
-	for _, r := range ran {
+	for _, r := range all {
 		r.reply(r.err)
 	}
+}
+
+// try begins a transaction and runs bodies in it: first and what else waits, or
+// those that ran before. failed says that one returned an error; without
+// savepoints it stops there. err says that the whole transaction is lost.
+func (w *writer) try(first *job, again []ran, savepoints bool) (all []ran, failed bool, err error) {
+	err = w.exec("BEGIN IMMEDIATE")
+	voices := map[string]voice{}
+	next := func() *job {
+		if again == nil {
+			return w.waiting(len(all))
+		}
+		if len(all) == len(again) {
+			return nil
+		}
+		return again[len(all)].job
+	}
+	j := first
+	if again != nil {
+		j = again[0].job
+	}
+	for ; err == nil && j != nil; j = next() {
+		if again == nil && j.ctx.Err() != nil {
+			j.reply(j.ctx.Err())
+			continue
+		}
+		tx := &Tx{ctx: context.Background(), db: w.db, conn: w, voices: voices}
+		r := ran{job: j}
+		if savepoints {
+			r.err, err = w.savepoint(tx, j.body)
+		} else {
+			r.err = guarded(tx, j.body)
+		}
+		if r.err == nil {
+			r.fresh = tx.fresh
+		} else {
+			failed = true
+			clear(voices) // it may have read what it had changed itself
+		}
+		all = append(all, r)
+		if err != nil || failed && !savepoints {
+			break // or else the next would be taken and never answered
+		}
+	}
+	return all, failed, err
 }
 
 // waiting is the next job for a transaction that holds n already, if one waits.
