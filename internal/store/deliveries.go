@@ -79,6 +79,10 @@ func marks(d *paybell.Delivery) int64 {
 	return outOfOrder*flag(d.OutOfOrder) | resent*flag(d.Resent) | replay*flag(d.Replay)
 }
 
+// mayHaveGone marks what was due when it was held or given up: a process may have
+// sent it, and died before it wrote so.
+const mayHaveGone = "marks = marks | CASE WHEN due_at > 0 THEN 8 ELSE 0 END"
+
 // laneMark is 0 for the lane of what is told for the first time, replay for that of
 // what is told again, and 1 for what waits for nothing.
 const laneMark = "CASE WHEN marks & 4 = 4 THEN 4 ELSE marks & 1 END"
@@ -304,7 +308,7 @@ func (tx *Tx) record(r Result, now time.Time) (next bool, err error) {
 
 // holdLane holds what waits for one webhook and invoice.
 func (tx *Tx) holdLane(webhookID, invoiceID string, now time.Time) error {
-	_, err := tx.exec("UPDATE deliveries"+tx.db.dialect.byLane+" SET state = 'held', due_at = 0, finished_at = $3 WHERE webhook_id = $1 AND invoice_id = $2 AND state = 'pending'",
+	_, err := tx.exec("UPDATE deliveries"+tx.db.dialect.byLane+" SET state = 'held', "+mayHaveGone+", due_at = 0, finished_at = $3 WHERE webhook_id = $1 AND invoice_id = $2 AND state = 'pending'",
 		webhookID, invoiceID, micros(now))
 	return err
 }
@@ -343,7 +347,7 @@ func (tx *Tx) Settle(webhookID, invoiceID string, now time.Time) (moved bool, er
 	}
 	switch {
 	case t.Webhook.State == paybell.WebhookDeleted:
-		_, err = tx.exec("UPDATE deliveries"+tx.db.dialect.byLane+` SET state = 'exhausted', due_at = 0, finished_at = $3
+		_, err = tx.exec("UPDATE deliveries"+tx.db.dialect.byLane+" SET state = 'exhausted', "+mayHaveGone+`, due_at = 0, finished_at = $3
 			WHERE webhook_id = $1 AND invoice_id = $2 AND state IN ('pending', 'held')`, webhookID, invoiceID, micros(now))
 	case !t.Rings():
 		err = tx.holdLane(webhookID, invoiceID, now)

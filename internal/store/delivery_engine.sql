@@ -29,7 +29,7 @@ CREATE UNIQUE INDEX notifications_invoice ON notifications (invoice_id, version)
 -- Deliveries of one webhook and invoice that wait for each other are a lane, see
 -- Delivery.Lane. due_at is set only on the head of a lane, so that the index of
 -- what is due never holds what may not go yet. marks: 1 out of order, 2 resent,
--- 4 replay.
+-- 4 told again, 8 may have gone although no attempt is recorded.
 ALTER TABLE deliveries RENAME TO old_deliveries;
 DROP INDEX deliveries_lane;
 DROP INDEX deliveries_due;

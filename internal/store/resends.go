@@ -229,7 +229,7 @@ func (tx *Tx) Again(d paybell.Delivery, now time.Time) (again bool, err error) {
 	first := d.Lane() == paybell.FirstTime
 	if !d.Replay && was != paybell.Delivered && !d.OutOfOrder {
 		_, d.OutOfOrder, err = one(tx, scanInt, "SELECT number FROM deliveries"+tx.db.dialect.byLane+` WHERE webhook_id = $1 AND invoice_id = $2 AND number > $3
-			AND (state = 'delivered' OR attempts > 0 OR marks & 1 <> 0 OR state = 'pending' AND due_at > 0) LIMIT 1`, d.WebhookID, d.InvoiceID, d.Number)
+			AND (state = 'delivered' OR attempts > 0 OR marks & 9 <> 0 OR state = 'pending' AND due_at > 0) LIMIT 1`, d.WebhookID, d.InvoiceID, d.Number)
 		if err != nil {
 			return false, err
 		}
@@ -262,7 +262,7 @@ func (tx *Tx) GiveUp(d paybell.Delivery, now time.Time) (bool, error) {
 	if err := tx.lockLane(d.WebhookID, d.InvoiceID); err != nil {
 		return false, err
 	}
-	n, err := tx.exec("UPDATE deliveries SET state = 'exhausted', due_at = 0, finished_at = $3 WHERE webhook_id = $1 AND number = $2 AND state IN ('held', 'pending')",
+	n, err := tx.exec("UPDATE deliveries SET state = 'exhausted', "+mayHaveGone+", due_at = 0, finished_at = $3 WHERE webhook_id = $1 AND number = $2 AND state IN ('held', 'pending')",
 		d.WebhookID, d.Number, micros(now))
 	if err != nil || n == 0 {
 		return false, err
