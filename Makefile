@@ -2,10 +2,11 @@
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 KILLTEST    = ./internal/killtest
 KILLS       = 25
+SEEDS       = 300
 
-.PHONY: test check race kill tools bench vuln
+.PHONY: test check race sim kill tools bench vuln
 
-test: tools check race kill
+test: tools check race sim kill
 
 # Build, vet, lint.
 check:
@@ -17,6 +18,10 @@ check:
 # Everything but the kill test, with the race detector.
 race:
 	go test -race -timeout 6m $$(go list ./... | grep -v killtest)
+
+# Three processes in virtual time against faults of every kind: make sim SEEDS=10000
+sim:
+	go test -timeout 0 -v -run TestSeeds ./internal/sim -seeds $(SEEDS)
 
 # kill -9 the real server under load, many times: make kill KILLS=200
 kill:

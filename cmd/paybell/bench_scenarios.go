@@ -55,7 +55,7 @@ func rateTo(endpoints int) func(*bencher, context.Context) ([]bench.Figure, erro
 			share = append(share, bench.Ratio(full.perSecond, bare.perSecond))
 		}
 		if endpoints == 1 {
-			b.steady = median(rate)
+			b.steady, b.ceiling = median(rate), median(ceiling)
 		}
 		return []bench.Figure{
 			{Name: "ceiling: bare signed POSTs", Value: median(ceiling), Unit: "/s"},
@@ -188,6 +188,7 @@ func (b *bencher) drain(ctx context.Context) (_ []bench.Figure, err error) {
 	})
 	return []bench.Figure{
 		bench.Figure{Name: "deliveries", Value: f.perSecond, Unit: "/s"}.AtLeast(b.steady),
+		{Name: "share of the ceiling", Value: bench.Ratio(f.perSecond, b.ceiling), Unit: "×"},
 		{Name: "own CPU for each delivery", Value: f.cpu, Unit: "µs"},
 	}, err
 }

@@ -27,6 +27,7 @@ type bencher struct {
 	stands   int
 	runs     int
 	steady   float64 // deliveries per second to one endpoint; 0: not measured yet
+	ceiling  float64 // bare POSTs per second then
 }
 
 func newBencher(c *benchCmd) (*bencher, error) {

@@ -330,7 +330,8 @@ func (j *judgement) lawful(d deliveryName, e entry) {
 	was, is := e.text(2), e.text(3)
 	attemptsWere, attempts := e.int(4), e.int(5)
 	marksWere, marks := e.int(6), e.int(7)
-	h := j.nowAfter(d.hook, e.tx)
+	before, h := j.now(d.hook), j.nowAfter(d.hook, e.tx) // many bodies share a transaction
+	deleted := before.state == "deleted" || h.state == "deleted"
 	hook := j.made[d]
 	var last entry
 	for _, t := range j.inTx[e.tx] {
@@ -346,15 +347,15 @@ func (j *judgement) lawful(d deliveryName, e entry) {
 	case "pending delivered", "held delivered":
 		law = tried && last.text(5) == "" && attempts == last.int(2)
 	case "pending exhausted":
-		law = tried && last.text(5) != "" && attempts-e.int(8) >= 2 || h.state == "deleted" || attempts == attemptsWere && j.skips(d.hook, h)
+		law = tried && last.text(5) != "" && attempts-e.int(8) >= 2 || deleted || attempts == attemptsWere && j.skips(d.hook, h)
 	case "pending held":
-		law = h.state != "active" || j.shutAfter(h, e.tx)
+		law = before.state != "active" || h.state != "active" || j.shut(before.client, before.origin) || j.shutAfter(h, e.tx)
 	case "held held", "exhausted exhausted", "delivered delivered": // an attempt that was on the way
 		law = attempts == attemptsWere || tried && attempts > attemptsWere
 	case "held pending", "exhausted pending", "delivered pending":
 		law = marks&2 != 0 && attempts == attemptsWere && e.int(8) == attempts
 	case "held exhausted":
-		law = h.state == "deleted" || j.skips(d.hook, h)
+		law = deleted || j.skips(d.hook, h)
 	default:
 		law = false
 	}

@@ -55,6 +55,12 @@ func (p *process) memory() (d reflect.Value, unlock func()) {
 
 // bounded looks at what a dispatcher holds.
 func (w *world) bounded(p *process, idle bool) {
+	before := len(w.wrongs)
+	defer func() {
+		if len(w.wrongs) > before {
+			w.tellMemory(p)
+		}
+	}()
 	d, unlock := p.memory()
 	defer unlock()
 	field := func(v reflect.Value, name string) reflect.Value {

@@ -19,6 +19,7 @@ type change struct{ file, was, is string }
 // mutant is a product with a fault in it that must not go unnoticed.
 type mutant struct {
 	name    string
+	says    string // what is wrong with it, in the words of a seed that fails
 	changes []change
 }
 
@@ -29,7 +30,7 @@ func TestMutants(t *testing.T) {
 		t.Skip("takes minutes; go test ./internal/sim -run TestMutants -mutants")
 	}
 	for _, m := range []mutant{
-		{"acknowledge before sending", []change{{"internal/deliver/fly.go",
+		{"acknowledge before sending", "was never made", []change{{"internal/deliver/fly.go",
 			"\t\ta, hold := attempt(", `
 		var early store.Result
 		early.Attempt.WebhookID, early.Attempt.Number, early.Attempt.N = f.head.WebhookID, f.head.Number, f.head.Attempts+1
@@ -37,7 +38,7 @@ func TestMutants(t *testing.T) {
 		early.Delivery = f.head.Next(early.Attempt, nil, 0)
 		_, _ = store.Update(context.Background(), d.db, func(tx *store.Tx) ([]bool, error) { return tx.Record([]store.Result{early}, time.Now()) })
 		a, hold := attempt(`}}},
-		{"move the cursor outside the transaction", []change{{"internal/watch/watch.go",
+		{"move the cursor outside the transaction", "on the chain, and", []change{{"internal/watch/watch.go",
 			"\tcursor := from.cursor\n", `
 	cursor := from.cursor
 	if err := store.Do(ctx, w.DB, func(tx *store.Tx) error { return move(tx, cursor, batch.Cursor, at) }); err != nil {
@@ -46,13 +47,19 @@ func TestMutants(t *testing.T) {
 	cursor.Version++
 	cursor.Position, cursor.ScannedAt = batch.Cursor, at
 `}}},
-		{"write a result without its epoch", []change{{"internal/deliver/fly.go",
+		{"write a result without its epoch", "had taken that for dead", []change{{"internal/deliver/fly.go",
 			"\tif err := tx.Serving(id); err != nil {", "\tif err := error(nil); err != nil {"},
 			{"internal/deliver/fly.go", "\t\tif a.by != id {", "\t\tif a.by != id && false {"}}},
-		{"publish before commit", []change{{"internal/store/writer.go",
-			"\tif err == nil {\n\t\terr = w.db.faultAt(BeforeCommit)\n\t}\n", "\tif err == nil {\n\t\tw.db.committed(fresh)\n\t\terr = w.db.faultAt(BeforeCommit)\n\t}\n"},
-			{"internal/store/writer.go", "\t}\n\tw.db.committed(fresh)\n", "\t}\n"}}},
-		{"pass the head of a lane while the endpoint is down", []change{{"delivery.go",
+		{"publish before commit", "committed", []change{{"internal/store/writer.go",
+			"\tif err == nil {\n\t\terr = w.db.faultAt(BeforeCommit)\n\t}\n", `
+	if err == nil {
+		for _, r := range all {
+			w.db.committed(r.fresh)
+		}
+		err = w.db.faultAt(BeforeCommit)
+	}
+`}}},
+		{"pass the head of a lane while the endpoint is down", "was passed, but", []change{{"delivery.go",
 			" && accepted.After(d.FailingSince)", ""}}},
 	} {
 		t.Run(m.name, m.noticed)
@@ -98,8 +105,8 @@ func (m mutant) noticed(t *testing.T) {
 	switch {
 	case err == nil:
 		t.Errorf("50 seeds noticed nothing")
-	case !strings.Contains(string(out), replaying):
-		t.Errorf("it did not fail by a seed:\n%.4000s", out)
+	case !strings.Contains(string(out), replaying) || !strings.Contains(string(out), m.says):
+		t.Errorf("it did not fail by what is wrong with it:\n%.4000s", out)
 	default:
 		t.Logf("noticed: %s", caught)
 		for _, line := range regexp.MustCompile(`(?m)^\s+sim_test\.go:\d+: (.*)$`).FindAllStringSubmatch(string(out), 6) {

@@ -116,7 +116,9 @@ func (j *judgement) match() {
 		}
 	}
 	for _, c := range j.calls {
-		for _, hook := range j.owners[c.url] {
+		hooks := slices.Clone(j.owners[c.url])
+		slices.SortStableFunc(hooks, func(a, b string) int { return cmp.Compare(j.rings(b, c), j.rings(a, c)) })
+		for _, hook := range hooks {
 			d := deliveryName{hook, c.number}
 			if e, made := j.made[d]; !made || e.text(2) != c.id {
 				continue
@@ -134,6 +136,20 @@ func (j *judgement) match() {
 			j.wrongAbout(k.deliveryName, "%v: attempt %d at %v by %s is recorded, and was never made", k.deliveryName, e.int(2), j.at(time.UnixMicro(k.started)), k.by.name)
 		}
 	}
+}
+
+// rings is 1 when a webhook has the URL of a request when that begins, else 0.
+func (j *judgement) rings(hook string, c *call) (is int) {
+	for _, h := range j.hooks[hook] {
+		if h.from.After(c.enteredAt) {
+			break
+		}
+		is = 0
+		if h.url == c.url {
+			is = 1
+		}
+	}
+	return is
 }
 
 // requests looks at each request by itself.
@@ -364,16 +380,16 @@ func originOf(link string) string {
 	return u.Scheme + "://" + u.Host + ":443"
 }
 
-// oneByOne checks that of each lane only the head is on the way.
+// oneByOne checks that of each lane only the head is on the way to a server.
 func (j *judgement) oneByOne() {
-	type lane struct{ by, hook, invoice string }
+	type lane struct{ by, hook, invoice, host string }
 	last := map[lane]*call{}
 	for _, c := range j.calls { // in the order in which they began
 		d, ok := j.resolve(c)
 		if !ok || j.resent(d) || j.passed(d) {
 			continue
 		}
-		l := lane{c.p.name + j.leaseAt(c.p, c.entered), d.hook, j.made[d].text(3)}
+		l := lane{c.p.name + j.leaseAt(c.p, c.entered), d.hook, j.made[d].text(3), c.host}
 		if b := last[l]; b != nil && b.answered > c.entered {
 			j.wrongAbout(d, "%s began %v at %v while %s was on the way", c.p.name, d, j.at(c.enteredAt), b.id)
 		}

@@ -115,7 +115,7 @@ func (w *world) run() {
 	defer w.everybodyEnds()
 	rnd := w.rnd(1)
 	w.open(rnd)
-	days := 2 + rnd.IntN(2)
+	days := 1 + rnd.IntN(3)
 	if shortDays {
 		days = 1 + rnd.IntN(2)
 	}
@@ -303,7 +303,7 @@ func (w *world) happyEnd(rnd *rand.Rand) {
 // what is due.
 func (w *world) calm() {
 	w.everybodyStarts()
-	time.Sleep(22 * time.Second) // past all that servers asked for
+	time.Sleep(20 * time.Second) // past all that servers asked for
 	late := now().Add(-10 * time.Second).UnixMicro()
 	if err := w.each(fmt.Sprintf(`SELECT d.webhook_id, d.number, d.due_at, d.origin FROM deliveries d
 		LEFT JOIN endpoints e ON e.client_id = d.client_id AND e.origin = d.origin

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,7 +17,8 @@ import (
 )
 
 var standstillTests = map[string]func(*testing.T, *store.DB){
-	"Standstill/Never": testNothingStandsStill,
+	"Standstill/Never":     testNothingStandsStill,
+	"Standstill/AllAtOnce": testAllAtOnce,
 }
 
 // Whatever happens, in whatever order: the head of every lane that begins with a
@@ -399,4 +401,144 @@ func (p *play) end() error {
 		}
 	}
 	return nil
+}
+
+// The same with everybody at once: those who tell, those who deliver, and those
+// who pause, enable, resend and give up.
+func testAllAtOnce(t *testing.T, db *store.DB) {
+	s := NewShop(t, db)
+	hooks := []paybell.Webhook{s.hook(t, "https://a.example/1"), s.hook(t, "https://a.example/2")}
+	e := store.Endpoint{ClientID: s.Client.ID, Origin: hooks[0].Origin}
+	const tellers, deliverers, meddlers, invoices, changes = 3, 2, 2, 3, 8
+	var busy atomic.Int32
+	busy.Store(tellers + meddlers)
+	tell := func() error {
+		defer busy.Add(-1)
+		for range invoices {
+			for c := s.NewInvoice(t0); c.Invoice.Version <= changes; c = flagged(c.Invoice, t0) {
+				if err := store.Do(context.Background(), db, func(tx *store.Tx) error { return tx.Apply(c) }); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	// One deliverer has every second notification's invoice: what is on the wire is
+	// nobody else's.
+	deliver := func(who int) error {
+		for round := 0; ; round++ {
+			done := busy.Load() == 0
+			type page struct {
+				heads   []paybell.Delivery
+				targets map[string]store.Target
+			}
+			p, err := store.View(context.Background(), db, func(tx *store.Tx) (p page, err error) {
+				p.targets = map[string]store.Target{}
+				if p.heads, _, err = tx.DueDeliveries(e, store.Place{}, after(1_000_000), time.Time{}, 1000); err != nil {
+					return p, err
+				}
+				for _, w := range hooks {
+					if p.targets[w.ID], err = tx.Target(w.ID); err != nil {
+						return p, err
+					}
+				}
+				return p, nil
+			})
+			if err != nil || done && len(p.heads) == 0 {
+				return err
+			}
+			lanes := map[laneName]bool{}
+			for _, d := range p.heads {
+				if int(d.InvoiceID[len(d.InvoiceID)-1])%deliverers != who || lanes[laneOf(d)] {
+					continue
+				}
+				lanes[laneOf(d)] = true
+				if err := store.Do(context.Background(), db, func(tx *store.Tx) error {
+					if !p.targets[d.WebhookID].Rings() {
+						_, err := tx.Settle(d.WebhookID, d.InvoiceID, after(1))
+						return err
+					}
+					r := tried(d, []string{"", "", "no answer"}[(round+int(d.Number))%3], t0)
+					if r.Attempt.Failure != "" && round%5 == 0 {
+						r.Delivery.OutOfOrder = true
+					}
+					_, err := tx.Record([]store.Result{r}, after(1))
+					return err
+				}); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	// missed makes again what is held or was given up, or gives up what is held.
+	missed := func(w paybell.Webhook, skip bool) error {
+		all, err := store.View(context.Background(), db, func(tx *store.Tx) ([]paybell.Delivery, error) { return tx.Deliveries(w.ID, 0, 1000) })
+		if err != nil {
+			return err
+		}
+		for _, d := range all {
+			do, wanted := (*store.Tx).Again, d.State == paybell.Held || d.State == paybell.Exhausted
+			if skip {
+				do, wanted = (*store.Tx).GiveUp, d.State == paybell.Held
+			}
+			if wanted {
+				if err := store.Do(context.Background(), db, func(tx *store.Tx) error { _, err := do(tx, d, after(2)); return err }); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	ring := func(w paybell.Webhook, state paybell.WebhookState) error {
+		w.State = state
+		return store.Do(context.Background(), db, func(tx *store.Tx) error {
+			if _, err := tx.ClientForUpdate(w.ClientID); err != nil {
+				return err
+			}
+			return tx.UpdateWebhook(w)
+		})
+	}
+	meddle := func(w paybell.Webhook) error {
+		defer busy.Add(-1)
+		for i := range 6 {
+			if err := errors.Join(ring(w, paybell.WebhookPaused), ring(w, paybell.WebhookActive), missed(w, i%3 == 0)); err != nil {
+				return err
+			}
+		}
+		return missed(w, false)
+	}
+	if err := atOnce(tellers+deliverers+meddlers, func(i int) error {
+		switch {
+		case i < tellers:
+			return tell()
+		case i < tellers+deliverers:
+			return deliver(i - tellers)
+		}
+		return meddle(hooks[i-tellers-deliverers])
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range hooks { // what was held when the last meddler looked already
+		wantSound(t, s.deliveries(t, w.ID))
+		if err := missed(w, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range deliverers {
+		if err := deliver(i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, w := range hooks {
+		got := s.deliveries(t, w.ID)
+		wantSound(t, got)
+		if len(got) != tellers*invoices*changes {
+			t.Errorf("%d deliveries of %d changes", len(got), tellers*invoices*changes)
+		}
+		for _, d := range got {
+			if d.State != paybell.Delivered {
+				t.Errorf("nothing will bring %s", brief(d))
+			}
+		}
+	}
 }
