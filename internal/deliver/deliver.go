@@ -82,6 +82,7 @@ func (d *Dispatcher) Offer(fresh []paybell.Delivery) {
 		e := d.endpoint(name)
 		d.take(e, f)
 		d.start(e)
+		d.drop(e) // if nothing was taken
 	}
 }
 

@@ -10,19 +10,19 @@ import (
 
 // CreateAccountToken makes a token for a person. Its text is returned here and
 // never again.
-func (d *Desk) CreateAccountToken(ctx context.Context, a Actor, name string) (t paybell.AccountToken, secret string, err error) {
+func (d *Desk) CreateAccountToken(ctx context.Context, a Actor, name string) (paybell.AccountToken, string, error) {
 	if err := a.person(); err != nil {
-		return t, "", err
+		return paybell.AccountToken{}, "", err
 	}
 	at := now()
-	t = paybell.AccountToken{ID: paybell.NewUUID(at), MerchantID: a.MerchantID, Name: name, CreatedAt: at}
+	t := paybell.AccountToken{ID: paybell.NewUUID(at), MerchantID: a.MerchantID, Name: name, CreatedAt: at}
 	if strings.TrimSpace(name) == "" {
 		return t, "", paybell.InvalidField("name", "say who or what the token is for")
 	}
 	if err := text("name", name, 127); err != nil {
 		return t, "", err
 	}
-	secret = paybell.NewAccountToken()
+	secret := paybell.NewAccountToken()
 	hash, _ := paybell.HashAccountToken(secret)
 	return t, secret, store.Do(ctx, d.DB, func(tx *store.Tx) error {
 		if _, err := tx.MerchantForUpdate(a.MerchantID); err != nil {

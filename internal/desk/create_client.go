@@ -23,12 +23,12 @@ type NewClient struct {
 
 // CreateClient makes an integration client of the person's merchant. The secret
 // is returned here and never again.
-func (d *Desk) CreateClient(ctx context.Context, a Actor, in NewClient) (c paybell.Client, secret string, err error) {
+func (d *Desk) CreateClient(ctx context.Context, a Actor, in NewClient) (paybell.Client, string, error) {
 	if err := a.person(); err != nil {
-		return c, "", err
+		return paybell.Client{}, "", err
 	}
 	at := now()
-	c = paybell.Client{
+	c := paybell.Client{
 		ID: paybell.NewClientID(), MerchantID: a.MerchantID, Name: in.Name, Integration: in.Integration, URL: in.URL,
 		State: cmp.Or(in.State, paybell.ClientActive), Permissions: in.Permissions, AllowedIPs: in.AllowedIPs, EventNames: in.EventNames,
 		CreatedAt: at, Terms: paybell.DefaultTerms,
@@ -36,7 +36,7 @@ func (d *Desk) CreateClient(ctx context.Context, a Actor, in NewClient) (c paybe
 	if err := checkClient(c); err != nil {
 		return c, "", err
 	}
-	secret = paybell.NewClientSecret()
+	secret := paybell.NewClientSecret()
 	return c, secret, store.Do(ctx, d.DB, func(tx *store.Tx) error {
 		if _, err := tx.MerchantForUpdate(a.MerchantID); err != nil {
 			return err

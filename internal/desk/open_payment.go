@@ -37,8 +37,9 @@ func (d *Desk) OpenPayment(ctx context.Context, invoiceID, coin string) (paybell
 	if p, ok := current(&inv, o.coin); ok {
 		return inv, p, nil
 	}
+	id := inv.ID // the body may run when we have left
 	inv, err = store.Update(ctx, d.DB, func(tx *store.Tx) (paybell.Invoice, error) {
-		inv, err := tx.Invoice(inv.ID)
+		inv, err := tx.Invoice(id)
 		if err != nil {
 			return inv, err
 		}

@@ -18,14 +18,14 @@ const (
 // never again. For the time of the overlap requests may be signed with either,
 // and notifications carry what a receiver with either can verify; with none the
 // old one is worthless at once, here within a second.
-func (d *Desk) RotateSecret(ctx context.Context, a Actor, clientID string, overlap time.Duration) (secret string, err error) {
+func (d *Desk) RotateSecret(ctx context.Context, a Actor, clientID string, overlap time.Duration) (string, error) {
 	if err := a.person(); err != nil {
 		return "", err
 	}
 	if overlap < 0 || overlap > maxOverlap {
 		return "", paybell.InvalidField("overlapSeconds", "must be 0 to %d", int(maxOverlap.Seconds()))
 	}
-	secret = paybell.NewClientSecret()
+	secret := paybell.NewClientSecret()
 	id, err := store.Update(ctx, d.DB, func(tx *store.Tx) (string, error) {
 		c, err := a.manages(tx, clientID)
 		if err != nil {

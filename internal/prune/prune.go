@@ -42,7 +42,8 @@ func (p *Pruner) Step(ctx context.Context) (wait time.Duration, err error) {
 	if p.ended.IsZero() {
 		p.ended = now.Add(-24 * time.Hour) // others may have been at work before
 	}
-	n, err := store.Update(ctx, p.DB, func(tx *store.Tx) (int64, error) { return tx.EndDeleted(p.ended, now, batch) })
+	since := p.ended
+	n, err := store.Update(ctx, p.DB, func(tx *store.Tx) (int64, error) { return tx.EndDeleted(since, now, batch) })
 	if err != nil {
 		return 0, err
 	}
@@ -90,12 +91,19 @@ func (p *Pruner) step(ctx context.Context, now time.Time) (over bool, err error)
 	if p.KeepNotifications == 0 {
 		return true, nil
 	}
-	before := now.Add(-p.KeepNotifications)
-	p.sweep, err = store.Update(ctx, p.DB, func(tx *store.Tx) (s store.Sweep, err error) {
-		s, over, err = tx.ForgetNotifications(p.sweep, before, batch)
-		return s, err
+	from, before := p.sweep, now.Add(-p.KeepNotifications)
+	type reached struct {
+		at   store.Sweep
+		over bool
+	}
+	r, err := store.Update(ctx, p.DB, func(tx *store.Tx) (r reached, err error) {
+		r.at, r.over, err = tx.ForgetNotifications(from, before, batch)
+		return r, err
 	})
-	return over, err
+	if err == nil {
+		p.sweep = r.at
+	}
+	return r.over, err
 }
 
 func (p *Pruner) deliveries(ctx context.Context, before time.Time) (over bool, err error) {

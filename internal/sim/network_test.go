@@ -108,7 +108,7 @@ func (h *host) judge(c *call, now time.Time, signed bool) verdict {
 		}
 		h.until = now.Add(time.Duration(1+r.IntN(12)) * time.Second)
 		if r.IntN(12) == 0 {
-			h.fixed, h.mood = true, []mood{broken, closed, silent, poisoned}[r.IntN(4)]
+			h.fixed, h.mood = true, []mood{broken, closed, silent, poisoned, poisoned}[r.IntN(5)]
 		}
 	}
 	quick := time.Duration(r.IntN(30)) * time.Millisecond

@@ -88,7 +88,7 @@ func (s *shop) act(p *process, rnd *rand.Rand) {
 		doing, do = "pause a webhook", s.pause(ctx, p, rnd)
 	case n < 91:
 		doing, do = "enable a webhook", s.enable(ctx, p, rnd)
-	case n < 92 && s.i == 2 && rnd.IntN(3) == 0:
+	case n < 92 && s.i == 2:
 		doing, do = "delete the client", s.deleteClient(ctx, p)
 	case n < 92:
 		doing, do = "delete a webhook", s.delete(ctx, p, rnd)
@@ -153,7 +153,7 @@ func (s *shop) newWebhook(rnd *rand.Rand) desk.NewWebhook {
 		events = events[:1+rnd.IntN(len(events))]
 	}
 	n := desk.NewWebhook{URL: s.url(rnd), Events: events}
-	switch rnd.IntN(3) {
+	switch rnd.IntN(4) {
 	case 0:
 		n.Schedule = short
 	case 1:

@@ -144,6 +144,9 @@ func (tx *Tx) RotateSecret(clientID, secret string, now, until time.Time) error 
 
 // addSecret makes a secret the current one, whatever the clock says.
 func (tx *Tx) addSecret(clientID, secret string, at time.Time) error {
+	if secret == "" {
+		return paybell.Errorf(paybell.Internal, "a client's secret must not be empty: anybody could sign with it")
+	}
 	last, _, err := one(tx, scanInt, "SELECT created_at FROM secrets WHERE client_id = $1 ORDER BY created_at DESC LIMIT 1", clientID)
 	if err != nil {
 		return err

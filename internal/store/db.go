@@ -192,7 +192,8 @@ func (db *DB) Close() error {
 
 // Update runs body in a transaction that commits when it returns no error. A
 // panic in body is an error. When ctx ends, Update stops waiting; whether the
-// transaction was committed is then unknown.
+// transaction was committed is then unknown, and body may run still: it must not
+// read variables that its caller assigns again, named results above all.
 func Update[T any](ctx context.Context, db *DB, body func(*Tx) (T, error)) (T, error) {
 	return result(ctx, db.update, body)
 }

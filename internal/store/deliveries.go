@@ -278,7 +278,7 @@ func (tx *Tx) record(r Result, now time.Time) (next bool, err error) {
 	// while it was on the wire, and got there, is delivered.
 	passed := d.State == paybell.DeliveryPending && d.OutOfOrder && !d.Replay
 	n, err := tx.exec(`UPDATE deliveries SET state = $3, marks = CASE WHEN $4 = 1 THEN (marks | 1) & 3 ELSE marks END, attempts = $5, refused_secret = $6,
-			due_at = CASE WHEN $3 = 'pending' AND due_at = 0 THEN 0 ELSE $7 END, failing_since = $8, finished_at = $9
+			due_at = CASE WHEN $3 = 'pending' AND due_at = 0 THEN 0 ELSE CAST($7 AS BIGINT) END, failing_since = $8, finished_at = $9
 		WHERE webhook_id = $1 AND number = $2 AND attempts < $5
 		AND (state = 'pending' AND round = $10 OR $3 = 'delivered' AND state IN ('pending', 'held'))`,
 		d.WebhookID, d.Number, string(d.State), flag(passed), d.Attempts, d.RefusedSecret, micros(d.DueAt), micros(d.FailingSince),

@@ -100,6 +100,7 @@ const caution = 64
 type ran struct {
 	*job
 	err   error
+	cause error // of the database
 	fresh []paybell.Delivery
 }
 
@@ -114,8 +115,8 @@ func (w *writer) commit(first *job) {
 	if err == nil && failed && w.careful == 0 {
 		if err = w.exec("ROLLBACK"); err == nil {
 			all, failed, err = w.try(nil, all, true)
-		} else { // the database has ended the transaction itself, and its reason is in the body's error
-			err = errors.Join(all[len(all)-1].err, err)
+		} else { // the database has ended the transaction itself, and it has said why
+			err = errors.Join(all[len(all)-1].cause, err)
 		}
 	}
 	if failed {
@@ -180,6 +181,7 @@ func (w *writer) try(first *job, again []ran, savepoints bool) (all []ran, faile
 		} else {
 			r.err = guarded(tx, j.body)
 		}
+		r.cause = tx.err
 		if r.err == nil {
 			r.fresh = tx.fresh
 		} else {
