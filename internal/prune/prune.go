@@ -22,7 +22,7 @@ type Pruner struct {
 	// deliveries. Zero: for ever.
 	KeepNotifications time.Duration
 
-	ended time.Time // webhooks deleted before have nothing waiting any more
+	ended time.Time // webhooks deleted before have nothing waiting any more; zero: not looked yet
 	sweep store.Sweep
 	swept time.Time // when it last came to the end
 }
@@ -39,17 +39,9 @@ const (
 func (p *Pruner) Step(ctx context.Context) (wait time.Duration, err error) {
 	now := time.Now()
 	wait = p.Every
-	if p.ended.IsZero() {
-		p.ended = now.Add(-24 * time.Hour) // others may have been at work before
-	}
-	since := p.ended
-	n, err := store.Update(ctx, p.DB, func(tx *store.Tx) (int64, error) { return tx.EndDeleted(since, now, batch) })
-	if err != nil {
+	if more, err := p.endDeleted(ctx, now); err != nil {
 		return 0, err
-	}
-	if n < batch {
-		p.ended = now.Add(-time.Minute) // what was committed late is met again
-	} else {
+	} else if more {
 		wait = pause
 	}
 	for _, forget := range []func(*store.Tx) (int64, error){
@@ -77,6 +69,28 @@ func (p *Pruner) Step(ctx context.Context) (wait time.Duration, err error) {
 		return wait, nil
 	}
 	return min(wait, pause), nil
+}
+
+// endDeleted ends what still waits for webhooks that were deleted since it did so
+// last; the first time, for all.
+func (p *Pruner) endDeleted(ctx context.Context, now time.Time) (more bool, err error) {
+	const hooks = 20
+	ids, err := store.View(ctx, p.DB, func(tx *store.Tx) ([]string, error) { return tx.DeletedWaiting(p.ended, hooks) })
+	if err != nil {
+		return false, err
+	}
+	for _, id := range ids {
+		n, err := store.Update(ctx, p.DB, func(tx *store.Tx) (int64, error) { return tx.EndWaiting(id, now, batch) })
+		if err != nil {
+			return false, err
+		}
+		more = more || n == batch
+	}
+	if more || len(ids) == hooks {
+		return true, nil
+	}
+	p.ended = now.Add(-time.Minute) // what was committed late is met again
+	return false, nil
 }
 
 // step takes the sweep one batch further: deliveries first, then the notifications

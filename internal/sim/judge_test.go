@@ -31,6 +31,7 @@ type judgement struct {
 	joins   map[*process][]lease
 	owning  map[int][]lease   // shards
 	gone    map[string]bool   // clients that are deleted
+	skipped map[string]bool   // webhooks whose missed notifications are given up
 	left    map[string]commit // leases that ended
 	of      map[*call]deliveryName
 	record  map[*call]*entry // of an attempt; nil: it was lost
@@ -71,13 +72,14 @@ type expiry struct {
 type lease struct {
 	id   string
 	tick int64
+	at   time.Time
 }
 
 // judge looks at everything, when it is over.
 func (w *world) judge() {
 	j := &judgement{world: w, inTx: map[int][]entry{}, bodies: map[string]string{}, told: map[string]entry{}, hooks: map[string][]hookState{}, doors: map[string][]doorState{},
 		secrets: map[string][]*secret{}, made: map[deliveryName]entry{}, tried: map[deliveryName][]*entry{}, moved: map[deliveryName][]entry{},
-		owners: map[string][]string{}, joins: map[*process][]lease{}, owning: map[int][]lease{}, gone: map[string]bool{}, left: map[string]commit{}, of: map[*call]deliveryName{}, record: map[*call]*entry{}, call: map[*entry]*call{}, calls: w.net.calls, explained: map[string]bool{}}
+		owners: map[string][]string{}, joins: map[*process][]lease{}, owning: map[int][]lease{}, gone: map[string]bool{}, skipped: map[string]bool{}, left: map[string]commit{}, of: map[*call]deliveryName{}, record: map[*call]*entry{}, call: map[*entry]*call{}, calls: w.net.calls, explained: map[string]bool{}}
 	var err error
 	if j.ledger, err = readLedger(w.raw); err != nil {
 		w.wrong("the ledger cannot be read: %v", err)
@@ -217,17 +219,24 @@ func (j *judgement) walk() {
 		case "secret":
 			j.secretChanges(e, made.at)
 		case "joined":
-			j.joins[made.by] = append(j.joins[made.by], lease{e.text(0), made.tick})
+			j.joins[made.by] = append(j.joins[made.by], lease{e.text(0), made.tick, made.at})
 		case "left":
 			j.left[e.text(0)] = made
 			if own := slices.ContainsFunc(j.joins[made.by], func(l lease) bool { return l.id == e.text(0) }); !own {
 				j.happened(buried)
 			}
+			j.dead(e.text(0), made)
+		case "skip":
+			if hook := e.text(0); hook != "" {
+				j.skipped[hook] = true
+			} else {
+				j.skipped["all of "+e.text(1)] = true
+			}
 		case "client gone":
 			j.gone[e.text(0)] = true
 		case "owner":
 			shard := int(e.int(0))
-			j.owning[shard] = append(j.owning[shard], lease{e.text(1), made.tick})
+			j.owning[shard] = append(j.owning[shard], lease{e.text(1), made.tick, made.at})
 		case "made":
 			if d.number != last[d.hook]+1 {
 				j.wrong("webhook %s numbers %d after %d", d.hook, d.number, last[d.hook])
@@ -245,6 +254,34 @@ func (j *judgement) walk() {
 	for _, id := range order {
 		j.compare(id, wanted[id], got[id])
 	}
+}
+
+// dead checks that nobody is taken for dead who lives: who ended, or stood still
+// for a while, or waited for SQLite's lock while somebody else did.
+func (j *judgement) dead(id string, at commit) {
+	for p, all := range j.joins {
+		i := slices.IndexFunc(all, func(l lease) bool { return l.id == id })
+		if i < 0 || p == nil || !p.ended.IsZero() && !p.ended.After(at.at) {
+			continue
+		}
+		if i+1 < len(all) && all[i+1].at.Sub(all[i].at) < time.Second/2 {
+			continue // it was not told that it had joined, and did so again
+		}
+		slept := time.Duration(0)
+		for _, other := range j.all {
+			slept += other.paused(later(all[i].at, at.at.Add(-10*second)), at.at)
+		}
+		if slept == 0 {
+			j.wrong("%s was taken for dead at %v as %s, and lives", p.name, j.at(at.at), id)
+		}
+	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // wish is a webhook that wants to be told, and whether it is held.
@@ -386,14 +423,9 @@ func (j *judgement) shutAfter(h hookState, tx int) bool {
 	return shut
 }
 
-// skips reports whether somebody asked to give up what a webhook missed.
-func (j *judgement) skips(hook string, h hookState) (asked bool) {
-	if err := j.each("SELECT webhook_id, origin, client_id FROM resends WHERE what = 'skip'", func(cols ...string) {
-		asked = asked || cols[0] == hook || cols[0] == "" && cols[2] == h.client
-	}); err != nil {
-		j.wrong("resends cannot be read: %v", err)
-	}
-	return asked
+// skips reports whether somebody has asked to give up what a webhook missed.
+func (j *judgement) skips(hook string, h hookState) bool {
+	return j.skipped[hook] || j.skipped["all of "+h.client]
 }
 
 // everyChangeIsTold checks that each version of each invoice is a notification,

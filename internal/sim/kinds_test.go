@@ -31,6 +31,8 @@ const (
 	clockForward
 	clockBack
 	wrongClock
+	manyAtOnce
+	manyChanges
 
 	answerSlow
 	answerNever
@@ -69,6 +71,7 @@ var kindNames = [kinds]string{
 	"the store stalls", "the store is slow", "the store is cut off",
 	"frozen for a moment", "frozen for long", "taken for dead by others", "result of a process taken for dead",
 	"restart", "all are down for hours", "clock jumps forward", "clock jumps back", "a process has a wrong clock",
+	"many invoices at once", "many changes of one invoice",
 	"answer takes seconds", "no answer", "answer 500", "answer 302", "answer 400, 401 or 403", "answer 410", "Retry-After",
 	"answer lost", "answer breaks off", "connection refused", "one invoice is refused",
 	"reorg", "replacement", "transaction dropped", "URL changed", "webhook paused", "webhook enabled", "webhook deleted", "client deleted",

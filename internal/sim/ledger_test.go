@@ -35,6 +35,7 @@ var noted = []struct{ on, when, kind, columns string }{
 	{"UPDATE ON deliveries", "", "moved", "new.webhook_id, new.number, old.state, new.state, old.attempts, new.attempts, old.marks, new.marks, new.round, new.failing_since"},
 	{"INSERT ON attempts", "", "tried", "new.webhook_id, new.number, new.n, new.started_at, new.status, new.failure"},
 	{"UPDATE OF state ON clients", "new.state = 'deleted'", "client gone", "new.id"},
+	{"INSERT ON resends", "new.what = 'skip'", "skip", "new.webhook_id, new.client_id"},
 	{"INSERT ON processes", "", "joined", "new.id"},
 	{"DELETE ON processes", "", "left", "old.id"},
 	{"UPDATE ON shards", "old.owner <> new.owner AND new.shard IN (SELECT shard FROM sim_shards)", "owner", "new.shard, new.owner"},

@@ -107,7 +107,7 @@ func (h *host) judge(c *call, now time.Time, signed bool) verdict {
 			h.mood = fine
 		}
 		h.until = now.Add(time.Duration(1+r.IntN(12)) * time.Second)
-		if r.IntN(12) == 0 {
+		if r.IntN(9) == 0 {
 			h.fixed, h.mood = true, []mood{broken, closed, silent, poisoned, poisoned}[r.IntN(5)]
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/paybell/paybell/internal/deliver"
 	"github.com/paybell/paybell/internal/desk"
 	"github.com/paybell/paybell/internal/loop"
+	"github.com/paybell/paybell/internal/prune"
 	"github.com/paybell/paybell/internal/rates"
 	"github.com/paybell/paybell/internal/store"
 	"github.com/paybell/paybell/internal/watch"
@@ -41,6 +42,7 @@ type process struct {
 
 	mu      sync.Mutex
 	crashed bool
+	ended   time.Time     // when it crashed, or was asked to stop
 	thaw    chan struct{} // while it is frozen: closed at the end of that
 	plan    *plan
 	cut     bool          // the store cannot be reached
@@ -81,10 +83,11 @@ func (w *world) start(name string) (*process, error) {
 	p.watcher = loop.New("watch", &watch.Watcher{DB: db, Chain: chain, Every: 3 * time.Second}, log)
 	timers := loop.New("timers", &watch.Timers{DB: db, Every: 5 * time.Second}, log)
 	resender := loop.New("resend", &deliver.Resender{DB: db, Every: 2 * time.Second}, log)
+	pruner := loop.New("prune", &prune.Pruner{DB: db, Every: 20 * time.Second}, log)
 	ctx, stop := context.WithCancel(context.Background())
 	p.stop = stop
 	var loops sync.WaitGroup
-	for _, run := range []func(context.Context){p.dispatcher.Run, p.watcher.Run, timers.Run, resender.Run} {
+	for _, run := range []func(context.Context){p.dispatcher.Run, p.watcher.Run, timers.Run, resender.Run, pruner.Run} {
 		loops.Go(func() { run(ctx) })
 	}
 	go func() {
@@ -95,6 +98,9 @@ func (w *world) start(name string) (*process, error) {
 		}
 	}()
 	w.say("%s starts", name)
+	w.mu.Lock()
+	w.all = append(w.all, p)
+	w.mu.Unlock()
 	return p, nil
 }
 
@@ -123,7 +129,7 @@ func (p *process) crash(why kind) {
 	if p.crashed {
 		return
 	}
-	p.crashed = true
+	p.crashed, p.ended = true, time.Now()
 	p.w.happened(why)
 	p.w.say("%s: %s", p.name, why)
 	close(p.dead)
@@ -136,6 +142,9 @@ func (p *process) end() {
 	p.mu.Lock()
 	p.thawLocked()
 	p.plan, p.cut, p.slow = nil, false, 0
+	if p.ended.IsZero() {
+		p.ended = time.Now()
+	}
 	p.mu.Unlock()
 	p.stop()
 	<-p.gone

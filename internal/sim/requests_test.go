@@ -464,6 +464,16 @@ func (j *judgement) again() {
 	}
 }
 
+// jumped reports whether clocks jumped between two moments.
+func (j *judgement) jumped(from, to time.Time) bool {
+	for _, c := range j.commits.done {
+		if c.by == nil && c.at.After(from) && !c.at.After(to) {
+			return true
+		}
+	}
+	return false
+}
+
 // holds checks that a server which asks for time gets it from who heard that,
 // unless it takes something before.
 func (j *judgement) holds() {
@@ -489,7 +499,7 @@ func (j *judgement) holds() {
 		for _, e := range all {
 			switch {
 			case e.tick == e.c.entered:
-				if e.c.enteredAt.Before(until) && e.c.enteredAt.After(heard) {
+				if e.c.enteredAt.Before(until) && e.c.enteredAt.After(heard) && !j.jumped(heard, e.c.enteredAt) {
 					j.wrong("%s began %s to %s at %v, which had asked at %v for time until %v", e.c.p.name, e.c.id, e.c.url, j.at(e.c.enteredAt), j.at(heard), j.at(until))
 				}
 			case e.c.good:

@@ -2,9 +2,9 @@ package sim
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"time"
 
@@ -76,7 +76,11 @@ func (s *shop) act(p *process, rnd *rand.Rand) {
 		doing, do = "cancel", p.desk.CancelInvoice(ctx, s.actor(), s.invoice(rnd))
 	case n < 74:
 		doing, do = "accept", p.desk.AcceptInvoice(ctx, s.actor(), s.invoice(rnd))
-	case n < 77:
+	case n == 76 && rnd.IntN(3) == 0:
+		doing, do = "many invoices at once", s.burst(ctx, p, rnd)
+	case n == 77 && rnd.IntN(3) == 0:
+		doing, do = "many changes of one invoice", s.chatter(ctx, p, rnd)
+	case n < 78:
 		doing, do = "expire", p.desk.ExpireSandbox(ctx, s.actor(), s.invoice(rnd), []string{"window", "lifetime"}[rnd.IntN(2)])
 	case n < 79:
 		doing, do = "an invoice by a wrong clock", s.wrongClock(ctx, p, rnd)
@@ -208,17 +212,66 @@ func (s *shop) keep(id string) {
 // clock is wrong by hours.
 func (s *shop) wrongClock(ctx context.Context, p *process, rnd *rand.Rand) error {
 	at := now().Add(time.Duration(rnd.IntN(24*60)-12*60) * time.Minute)
-	created := paybell.Create(paybell.Invoice{ID: paybell.NewUUID(at), MerchantID: s.merchant, ClientID: s.client, Bill: paybell.Bill{Currency: "5057", Total: decimal.New(10, 0)},
-		ExpiresAt: now().Add(s.terms.Lifetime), Window: s.terms.Window, Test: true}, at)
+	created := s.draft(at)
 	cancelled, err := created.Invoice.Next(paybell.Input{Do: paybell.Cancel{}}, at.Add(time.Second))
 	if err != nil {
 		return err
 	}
-	if err := store.Do(ctx, p.db, func(tx *store.Tx) error { return errors.Join(tx.Apply(created)) }); err != nil {
+	if err := store.Do(ctx, p.db, func(tx *store.Tx) error { return tx.Apply(created) }); err != nil {
 		return err
 	}
 	s.keep(created.Invoice.ID)
 	return s.counted(wrongClock, store.Do(ctx, p.db, func(tx *store.Tx) error { return tx.Apply(cancelled...) }))
+}
+
+// draft is an invoice of the shop's, to be written past the desk.
+func (s *shop) draft(at time.Time) paybell.Change {
+	return paybell.Create(paybell.Invoice{ID: paybell.NewUUID(at), MerchantID: s.merchant, ClientID: s.client, Bill: paybell.Bill{Currency: "5057", Total: decimal.New(10, 0)},
+		ExpiresAt: now().Add(s.terms.Lifetime), Window: s.terms.Window, Test: true}, at)
+}
+
+// burst makes more invoices at once than fit into a dispatcher's memory when their
+// server is not well.
+func (s *shop) burst(ctx context.Context, p *process, rnd *rand.Rand) error {
+	var all []paybell.Change
+	for range 20 + rnd.IntN(50) {
+		all = append(all, s.draft(now()))
+	}
+	err := store.Do(ctx, p.db, func(tx *store.Tx) error {
+		for _, c := range all {
+			if err := tx.Apply(c); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return s.counted(manyAtOnce, err)
+}
+
+// chatter makes more changes of an invoice than a dispatcher keeps of one lane.
+func (s *shop) chatter(ctx context.Context, p *process, rnd *rand.Rand) error {
+	c := s.draft(now())
+	for range 1 + rnd.IntN(5) {
+		n := 1 + rnd.IntN(30)
+		from := c
+		if err := store.Do(ctx, p.db, func(tx *store.Tx) error {
+			next := from
+			for range n {
+				if err := tx.Apply(next); err != nil {
+					return err
+				}
+				next.Event, next.At = paybell.InvoiceFlagged, now()
+				next.Invoice.Version++
+			}
+			return nil
+		}); err != nil {
+			return err
+		}
+		c.Event, c.At = paybell.InvoiceFlagged, now()
+		c.Invoice.Version += n
+	}
+	s.keep(c.Invoice.ID)
+	return s.counted(manyChanges, nil)
 }
 
 func (s *shop) pay(ctx context.Context, p *process, rnd *rand.Rand) error {
@@ -427,6 +480,33 @@ func (s *shop) settle(p *process) {
 		})
 		if err != nil {
 			s.w.wrong("resend for %s: %v", id, err)
+		}
+	}
+}
+
+// pull reads all that the shop's webhooks were told, as a shop does that was not
+// reached: in order, without a gap.
+func (s *shop) pull(p *process) {
+	hooks, err := p.desk.Webhooks(context.Background(), s.actor(), s.client, "", 0)
+	if err != nil {
+		s.w.wrong("webhooks cannot be listed: %v", err)
+	}
+	for _, h := range hooks {
+		var after paybell.SequenceNumber
+		for {
+			page, err := p.desk.PullNotifications(context.Background(), s.actor(), s.client, h.ID, after, desk.MaxPull)
+			if err != nil {
+				s.w.wrong("webhook %s cannot be pulled: %v", h.ID, err)
+			}
+			for _, d := range page {
+				if d.Number != after.N+1 || !strings.Contains(string(d.Body), d.NotificationID) {
+					s.w.wrong("webhook %s: number %d is pulled after %d", h.ID, d.Number, after.N)
+				}
+				after = d.Sequence()
+			}
+			if len(page) < desk.MaxPull {
+				break
+			}
 		}
 	}
 }

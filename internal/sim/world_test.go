@@ -36,6 +36,7 @@ type world struct {
 
 	mu      sync.Mutex
 	places  [3]*process // nil: nothing runs there
+	all     []*process  // that ever ran
 	born    int
 	did     [kinds]int
 	trace   []string
@@ -198,7 +199,7 @@ func (w *world) day(n int, rnd *rand.Rand) {
 	}
 	w.everybodyEnds()
 	var hours time.Duration
-	switch rnd.IntN(5) {
+	switch rnd.IntN(6) {
 	case 0:
 		hours = time.Duration(rnd.IntN(600)) * time.Second
 	case 1:
@@ -207,7 +208,7 @@ func (w *world) day(n int, rnd *rand.Rand) {
 		hours = time.Duration(1+rnd.IntN(24)) * time.Hour
 	case 3:
 		hours = 3 * 24 * time.Hour
-	case 4:
+	case 4, 5:
 		hours = 6 * 24 * time.Hour
 	}
 	w.say("a night of %v", hours)
@@ -353,6 +354,9 @@ func (w *world) drain() {
 	time.Sleep(2 * time.Second)
 	w.probe(true)
 	w.agree(w.running()[0])
+	for _, s := range w.shops {
+		s.pull(w.running()[1])
+	}
 }
 
 // tellPending writes what waits into the story.

@@ -67,13 +67,18 @@ func (tx *Tx) ForgetDeliveries(s Sweep, last int64, before time.Time) (int64, er
 	return n, err
 }
 
-// EndDeleted ends, at most limit at a time, what still waits for webhooks that
-// were deleted since a moment: what nobody will meet, because what is before it
-// is held.
-func (tx *Tx) EndDeleted(since, now time.Time, limit int) (int64, error) {
-	return tx.exec(`UPDATE deliveries SET state = 'exhausted', due_at = 0, finished_at = $2 WHERE (webhook_id, number) IN
-		(SELECT d.webhook_id, d.number FROM webhooks w JOIN deliveries d ON d.webhook_id = w.id
-		WHERE w.state = 'deleted' AND w.state_since >= $1 AND d.state IN ('pending', 'held') LIMIT $3)`, micros(since), micros(now), limit)
+// DeletedWaiting lists webhooks that were deleted since a moment and have
+// something waiting: what nobody will meet, because what is before it is held.
+func (tx *Tx) DeletedWaiting(since time.Time, limit int) ([]string, error) {
+	return list(tx, scanText, `SELECT w.id FROM webhooks w WHERE w.state = 'deleted' AND w.state_since >= $1
+		AND EXISTS (SELECT 1 FROM deliveries d WHERE d.webhook_id = w.id AND d.state IN ('pending', 'held')) LIMIT $2`, micros(since), limit)
+}
+
+// EndWaiting ends, at most limit at a time, what waits for a webhook that was
+// deleted.
+func (tx *Tx) EndWaiting(webhookID string, now time.Time, limit int) (int64, error) {
+	return tx.exec(`UPDATE deliveries SET state = 'exhausted', due_at = 0, finished_at = $2 WHERE webhook_id = $1 AND number IN
+		(SELECT number FROM deliveries WHERE webhook_id = $1 AND state IN ('pending', 'held') ORDER BY number LIMIT $3)`, webhookID, micros(now), limit)
 }
 
 // ForgetNotifications deletes notifications that are older and that no delivery

@@ -201,10 +201,12 @@ func testDeleteBehindHeld(t *testing.T, db *store.DB) {
 	s.tell(t, inv, 1)
 	do(t, db, func(tx *store.Tx) error { return tx.DeleteWebhook(s.Client.ID, w.ID, after(3)) })
 	s.settle(t, w.Origin, after(4)) // nobody meets what is not due: it is ended by those who tidy up
-	if n := update(t, db, func(tx *store.Tx) (int64, error) { return tx.EndDeleted(after(4), after(5), 10) }); n != 0 {
-		t.Errorf("%d deliveries of a webhook that was deleted before were ended", n)
+	for second, want := range map[int]int{4: 0, 3: 1} {
+		if ids := view(t, db, func(tx *store.Tx) ([]string, error) { return tx.DeletedWaiting(after(second), 10) }); len(ids) != want {
+			t.Errorf("of webhooks deleted after %d s, %v have something waiting", second, ids)
+		}
 	}
-	if n := update(t, db, func(tx *store.Tx) (int64, error) { return tx.EndDeleted(after(3), after(5), 10) }); n != 2 {
+	if n := update(t, db, func(tx *store.Tx) (int64, error) { return tx.EndWaiting(w.ID, after(5), 10) }); n != 2 {
 		t.Errorf("%d deliveries were ended, want both", n)
 	}
 	oldest := view(t, db, func(tx *store.Tx) (time.Time, error) {
