@@ -102,7 +102,7 @@ func (s *stand) saturate(ctx context.Context, over <-chan struct{}) error {
 	go func() {
 		defer fail() // who waits for a place would wait for ever
 		arrived <- s.b.arrive(ctx, allMade, func(n int64) (all bool) {
-			for n -= before; int64(len(places)) > made.Load()-n; {
+			for n -= before; int64(len(places)) > max(0, made.Load()-n); {
 				<-places
 			}
 			return n >= made.Load()

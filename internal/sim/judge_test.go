@@ -124,19 +124,6 @@ func (w *world) each(query string, row func(cols ...string)) error {
 	return rows.Err()
 }
 
-// known are the faults of the engine that are being mended: what they explain is
-// counted, and is no failure. When one is mended its line goes.
-var known = map[string]bool{}
-
-// bug is wrong, unless it is known.
-func (w *world) bug(name string) bool {
-	if !known[name] {
-		return false
-	}
-	w.say("KNOWN: %s", name)
-	return true
-}
-
 // wrongAbout is wrong, and tells all that is known of the delivery's lane.
 func (j *judgement) wrongAbout(d deliveryName, format string, args ...any) {
 	j.wrong(format, args...)
@@ -219,6 +206,7 @@ func (j *judgement) walk() {
 		case "secret":
 			j.secretChanges(e, made.at)
 		case "joined":
+			j.rejoins(made)
 			j.joins[made.by] = append(j.joins[made.by], lease{e.text(0), made.tick, made.at})
 		case "left":
 			j.left[e.text(0)] = made
@@ -256,6 +244,22 @@ func (j *judgement) walk() {
 	}
 }
 
+// unheard is how soon a process that was not told that it has joined tries again.
+const unheard = 1500 * time.Millisecond
+
+// rejoins checks that a process joins once, unless others took it for dead, or it
+// was not told that it had.
+func (j *judgement) rejoins(now commit) {
+	all := j.joins[now.by]
+	if len(all) == 0 {
+		return
+	}
+	last := all[len(all)-1]
+	if _, over := j.left[last.id]; !over && now.at.Sub(last.at) >= unheard && j.awake(now.by, last.at, now.at) {
+		j.wrong("%s joins at %v although it has joined at %v, and nobody took it for dead", now.by.name, j.at(now.at), j.at(last.at))
+	}
+}
+
 // dead checks that nobody is taken for dead who lives: who ended, or stood still
 // for a while, or waited for SQLite's lock while somebody else did.
 func (j *judgement) dead(id string, at commit) {
@@ -264,17 +268,23 @@ func (j *judgement) dead(id string, at commit) {
 		if i < 0 || p == nil || !p.ended.IsZero() && !p.ended.After(at.at) {
 			continue
 		}
-		if i+1 < len(all) && all[i+1].at.Sub(all[i].at) < time.Second/2 {
+		if i+1 < len(all) && all[i+1].at.Sub(all[i].at) < unheard {
 			continue // it was not told that it had joined, and did so again
 		}
-		slept := time.Duration(0)
-		for _, other := range j.all {
-			slept += other.paused(later(all[i].at, at.at.Add(-10*second)), at.at)
-		}
-		if slept == 0 {
+		if j.awake(p, later(all[i].at, at.at.Add(-10*second)), at.at) {
 			j.wrong("%s was taken for dead at %v as %s, and lives", p.name, j.at(at.at), id)
 		}
 	}
+}
+
+// awake reports whether a process could do what it wanted all the time between
+// two moments: it did not stand still, and nobody who did held SQLite's lock.
+func (j *judgement) awake(p *process, from, to time.Time) bool {
+	slept := p.paused(from, to)
+	for _, other := range j.all {
+		slept += other.locking(from, to)
+	}
+	return slept == 0
 }
 
 func later(a, b time.Time) time.Time {

@@ -34,7 +34,7 @@ type call struct {
 	number    int64 // 0: it had none
 	epoch     string
 	invoice   string
-	head      http.Header
+	head      map[string][]string // names as they are sent
 	body      string
 
 	entered, sent, answered int64 // ticks; sent is 0 when it never arrived
@@ -107,8 +107,8 @@ func (h *host) judge(c *call, now time.Time, signed bool) verdict {
 			h.mood = fine
 		}
 		h.until = now.Add(time.Duration(1+r.IntN(12)) * time.Second)
-		if r.IntN(9) == 0 {
-			h.fixed, h.mood = true, []mood{broken, closed, silent, poisoned, poisoned}[r.IntN(5)]
+		if r.IntN(8) == 0 {
+			h.fixed, h.mood = true, []mood{broken, closed, silent, poisoned, poisoned, poisoned}[r.IntN(6)]
 		}
 	}
 	quick := time.Duration(r.IntN(30)) * time.Millisecond
@@ -199,12 +199,10 @@ func (x *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &call{p: p, url: r.URL.String(), host: r.URL.Host, head: r.Header, body: string(raw), id: r.Header.Get("webhook-id")}
-	if id := r.Header["webhook-id"]; len(id) == 1 {
-		c.id = id[0]
-	}
-	if sequence := r.Header["Paybell-Sequence"]; len(sequence) == 1 {
-		epoch, number, _ := strings.Cut(sequence[0], ".")
+	c := &call{p: p, url: r.URL.String(), host: r.URL.Host, head: r.Header, body: string(raw)}
+	c.id = first(c.head["webhook-id"])
+	if sequence := first(c.head["Paybell-Sequence"]); sequence != "" {
+		epoch, number, _ := strings.Cut(sequence, ".")
 		c.epoch = epoch
 		c.number, _ = strconv.ParseInt(number, 10, 64)
 	}

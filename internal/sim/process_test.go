@@ -54,7 +54,10 @@ type process struct {
 }
 
 // pause is a time in which a process, or its store, stood still.
-type pause struct{ from, to time.Time }
+type pause struct {
+	from, to time.Time
+	locked   bool // SQLite's lock was held
+}
 
 // plan is a fault that is to come: at the point, when it was passed so often.
 type plan struct {
@@ -72,7 +75,7 @@ func (w *world) start(name string) (*process, error) {
 		return nil, err
 	}
 	p.db = db
-	log := slog.New(&logbook{p: p})
+	log := slog.New(&logbook{p})
 	chain := sandbox.New(sandbox.Journal{Load: p.loadJournal, Append: p.appendJournal})
 	derive := func(merchantID, _ string, index int64) (string, error) {
 		return sandbox.Address(merchantID, index), nil
@@ -191,7 +194,7 @@ func (p *process) thawLocked() {
 // begins and ends note a pause; the caller holds p.mu.
 func (p *process) begins(what string) {
 	if p.held[what] == nil {
-		p.held[what] = &pause{from: time.Now()}
+		p.held[what] = &pause{from: time.Now(), locked: what == "slow"}
 		p.pauses = append(p.pauses, p.held[what])
 	}
 }
@@ -204,10 +207,18 @@ func (p *process) ends(what string) {
 }
 
 // paused is for how long the process stood still between two moments, at most.
-func (p *process) paused(from, to time.Time) (sum time.Duration) {
+func (p *process) paused(from, to time.Time) time.Duration { return p.sum(from, to, false) }
+
+// locking is for how long it held SQLite's lock meanwhile without doing anything.
+func (p *process) locking(from, to time.Time) time.Duration { return p.sum(from, to, true) }
+
+func (p *process) sum(from, to time.Time, locked bool) (sum time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, h := range p.pauses {
+		if locked && !h.locked {
+			continue
+		}
 		begin, end := h.from, h.to
 		if end.IsZero() || end.After(to) {
 			end = to
@@ -304,7 +315,7 @@ func (p *process) strike(due *plan) error {
 		return errDead
 	case storeStalls:
 		p.mu.Lock()
-		h := &pause{from: time.Now(), to: time.Now().Add(due.slow)}
+		h := &pause{from: time.Now(), to: time.Now().Add(due.slow), locked: true}
 		p.pauses = append(p.pauses, h)
 		p.mu.Unlock()
 		p.w.happened(due.fault)
@@ -328,10 +339,7 @@ func goroutine() string {
 }
 
 // logbook keeps what a process logs.
-type logbook struct {
-	p     *process
-	attrs []slog.Attr
-}
+type logbook struct{ p *process }
 
 func (l *logbook) Enabled(context.Context, slog.Level) bool { return true }
 
@@ -352,8 +360,8 @@ func (l *logbook) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-func (l *logbook) WithAttrs(attrs []slog.Attr) slog.Handler { return l }
-func (l *logbook) WithGroup(string) slog.Handler            { return l }
+func (l *logbook) WithAttrs([]slog.Attr) slog.Handler { return l }
+func (l *logbook) WithGroup(string) slog.Handler      { return l }
 
 // expect says that an error must be one that the faults explain.
 func (w *world) expect(p *process, doing string, err error) {

@@ -251,7 +251,6 @@ func (j *judgement) order() {
 	arrivals = slices.DeleteFunc(arrivals, func(c *call) bool { return c.sent == 0 || c.number == 0 })
 	slices.SortFunc(arrivals, func(a, b *call) int { return cmp.Compare(a.sent, b.sent) })
 	last := map[string]int64{}
-	newest := map[string]*call{}
 	seen := map[deliveryName]bool{}
 	for _, c := range arrivals {
 		d, ok := j.resolve(c)
@@ -269,26 +268,11 @@ func (j *judgement) order() {
 			j.happened(wentOutOfOrder)
 		}
 		// A process that is stopped between the look and the sending cannot know.
-		if last[lane] > d.number && !marked && !c.sentAt.After(c.enteredAt) && !j.explains(d, newest[lane]) {
+		if last[lane] > d.number && !marked && !c.sentAt.After(c.enteredAt) {
 			j.wrongAbout(d, "%s brought %v of invoice %s at %v after number %d, and does not say that it is out of order", c.p.name, d, j.made[d].text(3), j.at(c.sentAt), last[lane])
 		}
-		if d.number > last[lane] {
-			last[lane], newest[lane] = d.number, c
-		}
+		last[lane] = max(last[lane], d.number)
 	}
-}
-
-// explains reports whether a known fault lets d come after a newer one.
-func (j *judgement) explains(d deliveryName, newer *call) bool {
-	switch {
-	case !j.resent(d):
-		return false
-	case first(newer.head["Paybell-Out-Of-Order"]) == "true":
-		return j.bug("a resend goes before what is out of order")
-	case j.record[newer] == nil:
-		return j.bug("an attempt lost in a crash is forgotten")
-	}
-	return false
 }
 
 // resent reports whether a delivery was ever asked for again.

@@ -41,7 +41,7 @@ func (s *shop) actor() desk.Actor {
 func (s *shop) work(rnd *rand.Rand, until time.Time) {
 	for time.Now().Before(until) {
 		if rnd.IntN(8) > 0 { // or else at the very same moment
-			time.Sleep(time.Duration(rnd.IntN(900)) * time.Millisecond)
+			time.Sleep(time.Duration(rnd.IntN(1300)) * time.Millisecond)
 		}
 		if p := s.w.any(rnd); p != nil {
 			s.act(p, rnd)
@@ -234,7 +234,7 @@ func (s *shop) draft(at time.Time) paybell.Change {
 // server is not well.
 func (s *shop) burst(ctx context.Context, p *process, rnd *rand.Rand) error {
 	var all []paybell.Change
-	for range 20 + rnd.IntN(50) {
+	for range 20 + rnd.IntN(30) {
 		all = append(all, s.draft(now()))
 	}
 	err := store.Do(ctx, p.db, func(tx *store.Tx) error {
@@ -251,7 +251,7 @@ func (s *shop) burst(ctx context.Context, p *process, rnd *rand.Rand) error {
 // chatter makes more changes of an invoice than a dispatcher keeps of one lane.
 func (s *shop) chatter(ctx context.Context, p *process, rnd *rand.Rand) error {
 	c := s.draft(now())
-	for range 1 + rnd.IntN(5) {
+	for range 1 + rnd.IntN(4) {
 		n := 1 + rnd.IntN(30)
 		from := c
 		if err := store.Do(ctx, p.db, func(tx *store.Tx) error {
@@ -279,6 +279,12 @@ func (s *shop) pay(ctx context.Context, p *process, rnd *rand.Rand) error {
 	if rnd.IntN(4) == 0 {
 		part := decimal.New(int64(1+rnd.IntN(20)), -2)
 		amount = &part
+	}
+	if rnd.IntN(6) == 0 { // while the payment is taken from the chain to its invoice
+		p.expects(&[]plan{
+			{at: store.BeforeCommit, fault: crashBeforeCommit}, {at: store.AfterCommit, fault: crashAfterCommit},
+			{at: store.BeforeCommit, fault: storeFailsBeforeCommit}, {at: store.AfterCommit, fault: commitAnswerLost},
+		}[rnd.IntN(4)], 1+rnd.IntN(3))
 	}
 	id, err := p.desk.PaySandbox(ctx, s.actor(), s.invoice(rnd), amount)
 	if err == nil {

@@ -13,6 +13,7 @@ func (w *world) makeTrouble(rnd *rand.Rand, until time.Time) {
 	var later sync.WaitGroup
 	defer later.Wait()
 	var restartAt [3]time.Time
+	var watched time.Time // until then others are to live who take one for dead
 	for time.Now().Before(until) {
 		time.Sleep(time.Duration(100+rnd.IntN(1500)) * time.Millisecond)
 		w.probe(false)
@@ -25,7 +26,7 @@ func (w *world) makeTrouble(rnd *rand.Rand, until time.Time) {
 			}
 			if restartAt[i].IsZero() {
 				restartAt[i] = time.Now().Add(time.Duration(rnd.IntN(7000)) * time.Millisecond)
-			} else if time.Now().After(restartAt[i]) {
+			} else if time.Now().After(restartAt[i]) || time.Now().Before(watched) {
 				restartAt[i] = time.Time{}
 				w.startAt(i)
 			}
@@ -34,21 +35,24 @@ func (w *world) makeTrouble(rnd *rand.Rand, until time.Time) {
 		if p == nil || p.isDead() {
 			continue
 		}
+		if time.Now().Before(watched) && rnd.IntN(4) > 0 {
+			continue
+		}
 		switch rnd.IntN(24) {
 		case 0, 1, 2:
-			p.expects(&plan{at: store.BeforeStatement, after: rnd.IntN(60), fault: crashAtStatement})
+			p.expects(&plan{at: store.BeforeStatement, fault: crashAtStatement}, rnd.IntN(60))
 		case 3, 4:
-			p.expects(&plan{at: store.BeforeCommit, after: rnd.IntN(4), fault: crashBeforeCommit})
+			p.expects(&plan{at: store.BeforeCommit, fault: crashBeforeCommit}, rnd.IntN(4))
 		case 5, 6:
-			p.expects(&plan{at: store.AfterCommit, after: rnd.IntN(4), fault: crashAfterCommit})
+			p.expects(&plan{at: store.AfterCommit, fault: crashAfterCommit}, rnd.IntN(4))
 		case 7, 8:
-			p.expects(&plan{at: store.BeforeStatement, after: rnd.IntN(60), fault: storeFailsAtStatement})
+			p.expects(&plan{at: store.BeforeStatement, fault: storeFailsAtStatement}, rnd.IntN(60))
 		case 9, 10:
-			p.expects(&plan{at: store.BeforeCommit, after: rnd.IntN(4), fault: storeFailsBeforeCommit})
+			p.expects(&plan{at: store.BeforeCommit, fault: storeFailsBeforeCommit}, rnd.IntN(4))
 		case 11, 12:
-			p.expects(&plan{at: store.AfterCommit, after: rnd.IntN(4), fault: commitAnswerLost})
+			p.expects(&plan{at: store.AfterCommit, fault: commitAnswerLost}, rnd.IntN(4))
 		case 13:
-			p.expects(&plan{at: store.BeforeStatement, after: rnd.IntN(60), fault: storeStalls, slow: time.Duration(100+rnd.IntN(4000)) * time.Millisecond})
+			p.expects(&plan{at: store.BeforeStatement, fault: storeStalls, slow: time.Duration(100+rnd.IntN(4000)) * time.Millisecond}, rnd.IntN(60))
 		case 14:
 			if w.net.inFlight(p) > 0 {
 				p.crash(crashWithRequests)
@@ -61,12 +65,18 @@ func (w *world) makeTrouble(rnd *rand.Rand, until time.Time) {
 			p.freeze()
 			later.Go(func() { time.Sleep(long); p.unfreeze() })
 		case 17, 18, 19:
-			long := time.Duration(6000+rnd.IntN(5000)) * time.Millisecond
+			long := time.Duration(6500+rnd.IntN(5000)) * time.Millisecond
 			if time.Until(until) < long/2 {
 				continue // the day is nearly over
 			}
+			for _, other := range w.running() { // one that has something to tell when it wakes up
+				if w.net.inFlight(other) > w.net.inFlight(p) && !other.isDead() {
+					p = other
+				}
+			}
 			w.happened(frozenForLong)
 			p.freeze()
+			watched = time.Now().Add(long)
 			later.Go(func() { time.Sleep(long); p.unfreeze() })
 		case 20:
 			w.happened(storeCutOff)
@@ -101,9 +111,11 @@ func (w *world) leave(p *process) {
 	}
 }
 
-func (p *process) expects(pl *plan) {
+// expects makes a fault happen at the next of its points, but for so many.
+func (p *process) expects(pl *plan, after int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	pl.after = after
 	p.plan = pl
 }
 
