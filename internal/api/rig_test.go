@@ -403,3 +403,6 @@ func (c slowChain) Scan(ctx context.Context, from string, open []paybell.Transfe
 func (r *rig) newWatcher(meanwhile func()) *watch.Watcher {
 	return &watch.Watcher{DB: r.db, Chain: slowChain{sandbox.New(journal(r.db)), meanwhile}, Every: time.Second}
 }
+
+// sentAs is a header by the very name that was sent.
+func sentAs(h http.Header, name string) string { return strings.Join(h[name], "") }

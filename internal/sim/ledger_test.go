@@ -140,11 +140,12 @@ type commits struct {
 	done map[int]commit
 }
 
-// commit is one that happened.
+// commit is one that happened. Others may see it from began on; at tick it is over.
 type commit struct {
-	by   *process // nil: nobody's, the clock's
-	at   time.Time
-	tick int64
+	n           int
+	by          *process // nil: nobody's, the clock's
+	at          time.Time
+	began, tick int64
 }
 
 func (c *commits) number() int64 {
@@ -155,17 +156,18 @@ func (c *commits) number() int64 {
 
 // begins is called with the lock held, before a commit; what comes is of the next
 // transaction.
-func (c *commits) begins() (n int) {
+func (c *commits) begins(by *process, tick int64) commit {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.next++
-	return c.next - 1
+	return commit{n: c.next - 1, by: by, began: tick}
 }
 
-func (c *commits) happened(n int, made commit) {
+func (c *commits) happened(made commit, tick int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.done[n] = made
+	made.at, made.tick = time.Now(), tick
+	c.done[made.n] = made
 }
 
 // readLedger reads the whole history.

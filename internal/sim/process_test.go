@@ -48,7 +48,7 @@ type process struct {
 	cut     bool          // the store cannot be reached
 	slow    time.Duration // of each statement
 	writer  string        // the goroutine that holds SQLite's lock when it writes
-	writing int           // number of the transaction that it commits
+	writing commit        // what it is about to commit
 	pauses  []*pause
 	held    map[string]*pause // of pauses that last, by what they are
 }
@@ -254,9 +254,9 @@ func (p *process) gate() error {
 func (p *process) fault(at store.FaultPoint) error {
 	if at == store.AfterCommit {
 		p.mu.Lock()
-		n := p.writing
+		made := p.writing
 		p.mu.Unlock()
-		p.w.commits.happened(n, commit{by: p, at: time.Now(), tick: p.w.tick()})
+		p.w.commits.happened(made, p.w.tick())
 	}
 	if p.isDead() {
 		return errDead
@@ -281,7 +281,7 @@ func (p *process) fault(at store.FaultPoint) error {
 	if at == store.BeforeCommit {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		p.writing = p.w.commits.begins()
+		p.writing = p.w.commits.begins(p, p.w.tick())
 		if p.writer == "" {
 			p.writer = goroutine()
 		}

@@ -166,7 +166,7 @@ func (j *judgement) requests() {
 			j.wrong("%s sent %s as number %d to %s at %v: no such delivery was ever committed", c.p.name, c.id, c.number, c.url, j.at(c.enteredAt))
 			continue
 		}
-		if made := j.commits.done[j.told[c.id].tx]; made.tick > c.entered {
+		if made := j.commits.done[j.told[c.id].tx]; made.began > c.entered {
 			j.wrong("%s sent %s before it was committed", c.p.name, c.id)
 		}
 		if c.body != j.bodies[c.id] {
@@ -308,7 +308,7 @@ func (j *judgement) attempts() {
 				j.wrongAbout(d, "%v: attempt %d is recorded as %d %q, it was answered %d", d, e.int(2), e.int(4), e.text(5), c.status)
 			}
 			own := j.leaseAt(c.p, c.entered)
-			if end, over := j.left[own]; over && end.tick < made.tick {
+			if end, over := j.left[own]; over && end.n < made.n {
 				j.wrongAbout(d, "%s recorded attempt %d of %v at %v, which it began at %v as %s; others had taken that for dead at %v",
 					c.p.name, e.int(2), d, j.at(made.at), j.at(c.enteredAt), own, j.at(end.at))
 			}

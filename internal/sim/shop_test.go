@@ -191,6 +191,9 @@ func (s *shop) createInvoice(ctx context.Context, p *process, rnd *rand.Rand) er
 			in.Webhooks = append(in.Webhooks, desk.NewWebhook{URL: hooks[rnd.IntN(len(hooks))].URL, Events: paybell.AllEvents.Names()})
 		}
 	}
+	if rnd.IntN(5) == 0 { // what is not committed must not be told
+		p.expects(&plan{at: store.BeforeCommit, fault: storeFailsBeforeCommit}, 0)
+	}
 	inv, err := p.desk.CreateInvoice(ctx, s.actor(), in)
 	if err == nil {
 		s.keep(inv.ID)

@@ -168,12 +168,12 @@ func (w *world) jump(by time.Duration) {
 			return
 		}
 	}
-	n := w.commits.begins()
+	made := w.commits.begins(nil, w.tick())
 	if err := tx.Commit(); err != nil {
 		w.say("the clock cannot jump: %v", err)
 		return
 	}
-	w.commits.happened(n, commit{at: time.Now(), tick: w.tick()})
+	w.commits.happened(made, w.tick())
 	if by > 0 {
 		w.happened(clockForward)
 	} else {

@@ -695,7 +695,7 @@ func wantLanesGoOn(t *testing.T, name string, db *DB) {
 		must(err)
 	}
 	record(heads[1], 200)
-	heads = wantDue("when the head was delivered", 1204, 3)
+	wantDue("when the head was delivered", 1204, 3)
 	exhausted, err := View(ctx, db, func(tx *Tx) ([]paybell.Delivery, error) { return tx.Deliveries(webhook2, 0, 1) })
 	must(err)
 	_, err = Update(ctx, db, func(tx *Tx) (bool, error) { return tx.Again(exhausted[0], now) })
