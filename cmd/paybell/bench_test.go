@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -36,7 +37,8 @@ func TestBench(t *testing.T) {
 		if !slices.Contains(had, f.Scenario) {
 			had = append(had, f.Scenario)
 		}
-		mayBeNothing := f.Scenario == "idle" || f.Unit == "ms" // no ticks; it came before the desk had answered
+		// No ticks; it came before the desk had answered; a busy machine did not get far.
+		mayBeNothing := f.Scenario == "idle" || f.Unit == "ms" || f.Scenario == "rate-1" && !strings.HasPrefix(f.Name, "ceiling")
 		if f.Value < 0 || f.Value == 0 && !mayBeNothing || f.Value > 1e6 || f.Name == "" || f.Unit == "" && f.Aim == "" || (f.Aim == "") != (f.Verdict == "") {
 			t.Errorf("%+v is not plausible", f)
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -50,7 +51,6 @@ func (d deliveryName) String() string { return fmt.Sprintf("%s %d", d.hook, d.nu
 type hookState struct {
 	client, invoice, url, origin, state string
 	events                              paybell.Events
-	tx                                  int
 	from                                time.Time
 }
 
@@ -77,9 +77,14 @@ type lease struct {
 
 // judge looks at everything, when it is over.
 func (w *world) judge() {
-	j := &judgement{world: w, inTx: map[int][]entry{}, bodies: map[string]string{}, told: map[string]entry{}, hooks: map[string][]hookState{}, doors: map[string][]doorState{},
-		secrets: map[string][]*secret{}, made: map[deliveryName]entry{}, tried: map[deliveryName][]*entry{}, moved: map[deliveryName][]entry{},
-		owners: map[string][]string{}, joins: map[*process][]lease{}, owning: map[int][]lease{}, gone: map[string]bool{}, skipped: map[string]bool{}, left: map[string]commit{}, of: map[*call]deliveryName{}, record: map[*call]*entry{}, call: map[*entry]*call{}, calls: w.net.calls, explained: map[string]bool{}}
+	j := &judgement{world: w, calls: w.net.calls}
+	for _, m := range []any{
+		&j.inTx, &j.bodies, &j.told, &j.hooks, &j.doors, &j.secrets, &j.made, &j.tried, &j.moved, &j.owners, &j.joins, &j.owning, &j.gone,
+		&j.skipped, &j.left, &j.of, &j.record, &j.call, &j.explained,
+	} {
+		v := reflect.ValueOf(m).Elem()
+		v.Set(reflect.MakeMap(v.Type()))
+	}
 	var err error
 	if j.ledger, err = readLedger(w.raw); err != nil {
 		w.wrong("the ledger cannot be read: %v", err)
@@ -190,7 +195,7 @@ func (j *judgement) walk() {
 			wanted[e.text(0)] = j.wishes(e)
 		case "hook":
 			id := e.text(0)
-			h := hookState{client: e.text(1), invoice: e.text(2), url: e.text(3), origin: e.text(4), events: paybell.Events(e.int(5)), state: e.text(6), tx: e.tx, from: made.at}
+			h := hookState{client: e.text(1), invoice: e.text(2), url: e.text(3), origin: e.text(4), events: paybell.Events(e.int(5)), state: e.text(6), from: made.at}
 			if !slices.Contains(j.owners[h.url], id) {
 				j.owners[h.url] = append(j.owners[h.url], id)
 			}

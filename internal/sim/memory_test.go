@@ -55,9 +55,9 @@ func (p *process) memory() (d reflect.Value, unlock func()) {
 
 // bounded looks at what a dispatcher holds.
 func (w *world) bounded(p *process, idle bool) {
-	before := len(w.wrongs)
+	before := w.failures()
 	defer func() {
-		if len(w.wrongs) > before {
+		if w.failures() > before {
 			w.tellMemory(p)
 		}
 	}()

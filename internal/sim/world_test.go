@@ -106,6 +106,13 @@ func (w *world) wrong(format string, args ...any) {
 	w.wrongs = append(w.wrongs, text)
 }
 
+// failures is how much is wrong so far.
+func (w *world) failures() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.wrongs)
+}
+
 // at is a moment as the story writes it.
 func (w *world) at(t time.Time) time.Duration { return t.Sub(w.began) }
 
@@ -122,8 +129,8 @@ func (w *world) run() {
 	}
 	for day := range days {
 		w.day(day, rnd)
-		if len(w.wrongs) > 0 {
-			break
+		if night := rnd.IntN(4); night > 0 && day+1 < days || night > 1 {
+			w.sleep(rnd)
 		}
 	}
 	w.happyEnd(rnd)
@@ -165,7 +172,7 @@ func (w *world) open(rnd *rand.Rand) {
 	}
 }
 
-// day is some seconds in which much happens, and then hours in which nothing does.
+// day is some seconds in which much happens.
 func (w *world) day(n int, rnd *rand.Rand) {
 	w.say("day %d", n)
 	w.everybodyStarts()
@@ -182,9 +189,10 @@ func (w *world) day(n int, rnd *rand.Rand) {
 	}
 	all.Go(func() { w.makeTrouble(w.rnd(uint64(2000+n)), until) })
 	all.Wait()
-	if rnd.IntN(4) == 0 {
-		return // no night
-	}
+}
+
+// sleep is a night: all processes end, one way or another, and hours pass.
+func (w *world) sleep(rnd *rand.Rand) {
 	w.happened(night)
 	for _, p := range w.running() {
 		if rnd.IntN(2) == 0 {
@@ -314,7 +322,7 @@ func (w *world) calm() {
 	}); err != nil {
 		w.wrong("what is due cannot be read: %v", err)
 	}
-	if len(w.wrongs) > 0 {
+	if w.failures() > 0 {
 		_ = w.each("SELECT owner, COUNT(*), GROUP_CONCAT(CASE WHEN shard IN (SELECT shard FROM sim_shards) THEN shard END) FROM shards GROUP BY owner", func(cols ...string) { w.say("%s owns %s shards, %s", cols[0], cols[1], cols[2]) })
 		_ = w.each("SELECT id, beat FROM processes", func(cols ...string) { w.say("process %s, beat %s", cols[0], cols[1]) })
 		for _, p := range w.running() {
