@@ -5,6 +5,7 @@ import (
 
 	"github.com/paybell/paybell"
 	"github.com/paybell/paybell/internal/desk"
+	"github.com/paybell/paybell/internal/web"
 )
 
 // allowedIPsJSON is where a client's requests may come from; none: from anywhere.
@@ -43,5 +44,5 @@ func (s *Server) setAllowedIPs(w http.ResponseWriter, r *request) error {
 
 // callerIP tells a program how its address looks from here.
 func (s *Server) callerIP(w http.ResponseWriter, r *request) error {
-	return reply(w, http.StatusOK, caller(r.Request, s.TrustedProxies).String())
+	return reply(w, http.StatusOK, web.Caller(r.Request, s.TrustedProxies).String())
 }

@@ -8,13 +8,14 @@ import (
 	"strings"
 
 	"github.com/paybell/paybell"
+	"github.com/paybell/paybell/internal/web"
 )
 
 // door lets requests in to the routes: it finds out who asks, and not too often.
 type door struct {
 	*Server
 	auth  *authenticator
-	limit *limiter
+	limit *web.Limiter
 }
 
 // guarded is a route's action behind the checks that the route asks for.
@@ -53,15 +54,15 @@ func (d *door) verified(do action) action {
 		if paybell.CodeOf(err) == paybell.Unauthenticated {
 			// Who is not recognised is counted by where they come from, not by whose
 			// name they use, and apart from those who need no name.
-			return cmp.Or(d.limit.take("stranger "+d.address(r)), err)
+			return cmp.Or(d.limit.Take("stranger "+d.address(r)), err)
 		}
 		if err != nil {
 			return err
 		}
-		if r.actor, err = d.Desk.Actor(r.Context(), clientID, caller(r.Request, d.TrustedProxies)); err != nil {
+		if r.actor, err = d.Desk.Actor(r.Context(), clientID, web.Caller(r.Request, d.TrustedProxies)); err != nil {
 			return err
 		}
-		if err := d.limit.take(clientID); err != nil {
+		if err := d.limit.Take(clientID); err != nil {
 			return err
 		}
 		return do(w, r)
@@ -109,10 +110,10 @@ func (d *door) open(rt route) action {
 
 // limitAddress counts a request of nobody known by where it comes from: one
 // address, or what one customer has of the new kind (a /64).
-func (d *door) limitAddress(r *request) error { return d.limit.take(d.address(r)) }
+func (d *door) limitAddress(r *request) error { return d.limit.Take(d.address(r)) }
 
 func (d *door) address(r *request) string {
-	addr := caller(r.Request, d.TrustedProxies)
+	addr := web.Caller(r.Request, d.TrustedProxies)
 	bits := addr.BitLen()
 	if addr.Is6() {
 		bits = 64

@@ -9,6 +9,7 @@ import (
 
 	"github.com/paybell/paybell"
 	"github.com/paybell/paybell/internal/desk"
+	"github.com/paybell/paybell/internal/web"
 )
 
 // getNotifications is the other way to hear: a shop that cannot be reached, or
@@ -63,11 +64,11 @@ func (s *Server) streamNotifications(w http.ResponseWriter, r *request, after pa
 			return err
 		}
 	}
-	if !s.streams.enter(r.actor.ClientID) {
+	if !s.streams.Enter(r.actor.ClientID) {
 		return &paybell.Error{Code: paybell.RateLimited, RetryAfter: streamBeats,
 			Detail: fmt.Sprintf("This client reads %d streams already, which is the most; close one first.", maxStreams)}
 	}
-	defer s.streams.leave(r.actor.ClientID)
+	defer s.streams.Leave(r.actor.ClientID)
 	webhookID := r.PathValue("webhookId")
 	rings, stop := s.Desk.Listen(webhookID)
 	defer stop()
@@ -84,7 +85,7 @@ func (s *Server) streamNotifications(w http.ResponseWriter, r *request, after pa
 	var beat time.Time // of the last write; zero: nothing was written yet
 	for {
 		// Who asks may have lost the right since.
-		if r.actor, err = s.Desk.Actor(r.Context(), r.actor.ClientID, caller(r.Request, s.TrustedProxies)); err != nil {
+		if r.actor, err = s.Desk.Actor(r.Context(), r.actor.ClientID, web.Caller(r.Request, s.TrustedProxies)); err != nil {
 			return err
 		}
 		told, err := s.Desk.PullNotifications(r.Context(), r.actor, r.PathValue("clientId"), webhookID, after, desk.MaxPull)

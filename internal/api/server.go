@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/paybell/paybell/internal/desk"
+	"github.com/paybell/paybell/internal/web"
 )
 
 // Server answers the API. Its fields are set once, before Handler is called.
@@ -39,7 +40,7 @@ type Server struct {
 	// means never.
 	Stopping <-chan struct{}
 
-	streams streams
+	streams web.Streams
 }
 
 // route is one thing that can be asked. Its path is written as the contract
@@ -134,8 +135,9 @@ func (s *Server) routes() []route {
 
 // Handler answers every path, those that are not there with a problem document.
 func (s *Server) Handler() http.Handler {
+	s.streams.Most = maxStreams
 	door := &door{
-		Server: s, limit: newLimiter(s.RateLimit),
+		Server: s, limit: web.NewLimiter(s.RateLimit),
 		auth: &authenticator{PublicURLs: s.PublicURLs, Window: s.SignatureWindow, Secrets: s.Desk.Secrets},
 	}
 	mux := http.NewServeMux()

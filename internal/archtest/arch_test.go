@@ -44,10 +44,12 @@ var may = map[string][]string{
 	"internal/hostile":  {}, // receivers that misbehave: shares nothing with the sender
 	"cmd/hostile":       {"internal/hostile"},
 	"internal/interop":  {}, // foreign clients and receivers: share nothing with the product
-	"internal/api":      {".", "internal/desk"},
-	"internal/checkout": {".", "internal/desk"},
+	"internal/web":      {"."}, // what the rooms that speak HTTP share
+	"internal/api":      {".", "internal/desk", "internal/web"},
+	"internal/checkout": {".", "internal/desk", "internal/web"},
+	"internal/dash":     {".", "internal/desk", "internal/web"},
 	"cmd/paybell": {
-		".", "internal/api", "internal/bench", "internal/chain/sandbox", "internal/checkout", "internal/deliver", "internal/desk", "internal/loop",
+		".", "internal/api", "internal/bench", "internal/chain/sandbox", "internal/checkout", "internal/dash", "internal/deliver", "internal/desk", "internal/loop",
 		"internal/telemetry", "internal/prune", "internal/rates", "internal/shop", "internal/store", "internal/watch",
 	},
 }

@@ -44,6 +44,7 @@ type DB struct {
 	readers chan *session // those that are idle
 
 	onCommit func([]paybell.Delivery)
+	changed  changes
 }
 
 // QueueSize is how many bodies may wait for the writer; one more is refused
@@ -177,6 +178,34 @@ func (db *DB) checkKey(ctx context.Context, conn *sql.DB) error {
 // Set it before the first Update; the function must not block.
 func (db *DB) OnCommit(tell func([]paybell.Delivery)) { db.onCommit = tell }
 
+// Changed is closed at the next commit of this process. What others commit is not
+// told: who waits looks again now and then.
+func (db *DB) Changed() <-chan struct{} { return db.changed.next() }
+
+// changes tells all who wait that there is something new.
+type changes struct {
+	mu sync.Mutex
+	ch chan struct{} // nil: nobody waits
+}
+
+func (c *changes) next() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ch == nil {
+		c.ch = make(chan struct{})
+	}
+	return c.ch
+}
+
+func (c *changes) tell() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ch != nil {
+		close(c.ch)
+		c.ch = nil
+	}
+}
+
 // Close waits for what is being written or read and closes the store.
 func (db *DB) Close() error {
 	if db.writeDB == nil {
@@ -281,6 +310,7 @@ func (db *DB) updateOnce(ctx context.Context, body func(*Tx) error) ([]paybell.D
 }
 
 func (db *DB) committed(fresh []paybell.Delivery) {
+	db.changed.tell()
 	if len(fresh) > 0 && db.onCommit != nil {
 		db.onCommit(fresh)
 	}

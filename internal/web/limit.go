@@ -1,4 +1,4 @@
-package api
+package web
 
 import (
 	"fmt"
@@ -15,15 +15,15 @@ import (
 // 20 MB then.
 const maxLimited = 100_000
 
-// limiter bounds how many requests each key (a client, an address) may make per
+// Limiter bounds how many requests each key (a client, an address) may make per
 // second. Each key has a bucket of one second's worth: who was quiet for a second
-// may spend it at once, and it fills evenly again. A nil limiter bounds nothing.
+// may spend it at once, and it fills evenly again. A nil Limiter bounds nothing.
 //
 // A bucket that is full again says nothing, so it may be dropped; that happens
 // when there are maxLimited. If all of them are in use, the keys that come next
 // share one bucket until there is room: a flood from many addresses holds up
 // newcomers, and not those who are known.
-type limiter struct {
+type Limiter struct {
 	perSecond int
 
 	mu      sync.Mutex
@@ -32,19 +32,19 @@ type limiter struct {
 	swept   time.Time // when full buckets were last looked for
 }
 
-// newLimiter makes a limiter; 0 or less means no limit.
-func newLimiter(perSecond int) *limiter {
+// NewLimiter makes a limiter; 0 or less means no limit.
+func NewLimiter(perSecond int) *Limiter {
 	if perSecond <= 0 {
 		return nil
 	}
-	l := &limiter{perSecond: perSecond, buckets: map[string]*rate.Limiter{}}
+	l := &Limiter{perSecond: perSecond, buckets: map[string]*rate.Limiter{}}
 	l.shared = l.newBucket()
 	return l
 }
 
-// take counts one request of key. One that comes too early is not counted and
+// Take counts one request of key. One that comes too early is not counted and
 // gets RateLimited, with the time after which the next is possible.
-func (l *limiter) take(key string) error {
+func (l *Limiter) Take(key string) error {
 	if l == nil {
 		return nil
 	}
@@ -61,7 +61,7 @@ func (l *limiter) take(key string) error {
 
 // wait takes a token from the bucket of key and returns 0, or leaves the bucket
 // as it is and returns how long it takes until there is one.
-func (l *limiter) wait(key string) time.Duration {
+func (l *Limiter) wait(key string) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now() // under the lock: a bucket that is asked about the past fills that time twice
@@ -74,7 +74,7 @@ func (l *limiter) wait(key string) time.Duration {
 }
 
 // bucket finds or makes the bucket of key.
-func (l *limiter) bucket(key string, now time.Time) *rate.Limiter {
+func (l *Limiter) bucket(key string, now time.Time) *rate.Limiter {
 	if b, ok := l.buckets[key]; ok {
 		return b
 	}
@@ -89,14 +89,14 @@ func (l *limiter) bucket(key string, now time.Time) *rate.Limiter {
 	return b
 }
 
-func (l *limiter) newBucket() *rate.Limiter {
+func (l *Limiter) newBucket() *rate.Limiter {
 	return rate.NewLimiter(rate.Limit(l.perSecond), l.perSecond)
 }
 
 // sweep drops the buckets that are full again, at most once per second: looking
 // at all of them takes tens of milliseconds, in which nobody gets a token, and an
 // empty one takes a second to fill.
-func (l *limiter) sweep(now time.Time) {
+func (l *Limiter) sweep(now time.Time) {
 	if now.Sub(l.swept) < time.Second {
 		return
 	}

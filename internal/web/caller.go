@@ -1,4 +1,4 @@
-package api
+package web
 
 import (
 	"net/http"
@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// caller is the address that r comes from. Behind proxies that are trusted
+// Caller is the address that r comes from. Behind proxies that are trusted
 // (prefixes given by the operator), it is the last one in X-Forwarded-For that is
 // not such a proxy; without trust the header means nothing, since anybody can
 // send it. What stands left of something that is not an address is not believed
 // either: the proxy to its right is then the caller, as it is when the header is
 // missing. A connection without an address, such as a Unix socket, gives the zero
 // Addr.
-func caller(r *http.Request, trusted []netip.Prefix) netip.Addr {
+func Caller(r *http.Request, trusted []netip.Prefix) netip.Addr {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return netip.Addr{}

@@ -1,4 +1,4 @@
-package api
+package web
 
 import (
 	"net/http"
@@ -91,7 +91,7 @@ func TestCaller(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			if got := caller(forwarded(test.remote, test.lines...), proxies).String(); got != test.want {
+			if got := Caller(forwarded(test.remote, test.lines...), proxies).String(); got != test.want {
 				t.Errorf("got %s, want %s", got, test.want)
 			}
 		})
@@ -104,7 +104,7 @@ func TestCallerOfOtherHeaders(t *testing.T) {
 	for _, name := range []string{"Forwarded", "X-Real-Ip", "X-Forwarded", "X-Client-Ip"} {
 		r.Header.Set(name, "203.0.113.1")
 	}
-	if got := caller(r, proxies); got != netip.MustParseAddr("10.0.0.1") {
+	if got := Caller(r, proxies); got != netip.MustParseAddr("10.0.0.1") {
 		t.Errorf("got %s", got)
 	}
 }
@@ -128,10 +128,10 @@ func FuzzCaller(f *testing.F) {
 		remote, lines := netip.AddrPortFrom(addr, 5000).String(), strings.Split(said, "\n")
 		addr = plain(addr)
 
-		if got := caller(forwarded(remote, lines...), nil); got != addr {
+		if got := Caller(forwarded(remote, lines...), nil); got != addr {
 			t.Errorf("without trust, %q makes %s of %s", said, got, addr)
 		}
-		got := caller(forwarded(remote, lines...), proxies)
+		got := Caller(forwarded(remote, lines...), proxies)
 		if !got.IsValid() || got.Is4In6() || got.Zone() != "" {
 			t.Errorf("%q makes %s of %s, which is not plain", said, got, addr)
 		}
@@ -142,11 +142,11 @@ func FuzzCaller(f *testing.F) {
 			t.Errorf("from a stranger, %q makes %s of %s", said, got, addr)
 		}
 		appended := append(lines[:len(lines)-1:len(lines)-1], lines[len(lines)-1]+", "+address)
-		if got := caller(forwarded("10.0.0.1:80", appended...), proxies); got != addr {
+		if got := Caller(forwarded("10.0.0.1:80", appended...), proxies); got != addr {
 			t.Errorf("through a proxy, %q makes %s of %s", said, got, addr)
 		}
 		added := append(lines[:len(lines):len(lines)], address, "10.0.0.2")
-		if got := caller(forwarded("10.0.0.1:80", added...), proxies); got != addr {
+		if got := Caller(forwarded("10.0.0.1:80", added...), proxies); got != addr {
 			t.Errorf("through two proxies, %q makes %s of %s", said, got, addr)
 		}
 	})

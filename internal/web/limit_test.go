@@ -1,4 +1,4 @@
-package api
+package web
 
 import (
 	"errors"
@@ -14,10 +14,10 @@ import (
 )
 
 // spend asks n times at once and tells how many requests passed.
-func spend(t *testing.T, l *limiter, key string, n int) (passed int) {
+func spend(t *testing.T, l *Limiter, key string, n int) (passed int) {
 	t.Helper()
 	for range n {
-		if l.take(key) == nil {
+		if l.Take(key) == nil {
 			passed++
 		}
 	}
@@ -25,7 +25,7 @@ func spend(t *testing.T, l *limiter, key string, n int) (passed int) {
 }
 
 // wantSpent fails unless exactly n requests of key pass at once.
-func wantSpent(t *testing.T, l *limiter, key string, n int) {
+func wantSpent(t *testing.T, l *Limiter, key string, n int) {
 	t.Helper()
 	if got := spend(t, l, key, n+100); got != n {
 		t.Errorf("%s: %d requests passed, want %d", key, got, n)
@@ -36,7 +36,7 @@ func TestLimiterPerSecond(t *testing.T) {
 	for _, perSecond := range []int{1, 3, 7, 60, 1000} {
 		t.Run(strconv.Itoa(perSecond), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				l := newLimiter(perSecond)
+				l := NewLimiter(perSecond)
 				for range 5 {
 					wantSpent(t, l, "a", perSecond)
 					time.Sleep(time.Second)
@@ -53,7 +53,7 @@ func TestLimiterPerSecond(t *testing.T) {
 func TestLimiterTakesNothingForRefusals(t *testing.T) {
 	for _, perSecond := range []int{1, 7, 30} {
 		synctest.Test(t, func(t *testing.T) {
-			l := newLimiter(perSecond)
+			l := NewLimiter(perSecond)
 			passed := spend(t, l, "a", perSecond+1)
 			for range 20_000 {
 				time.Sleep(500 * time.Microsecond)
@@ -82,7 +82,7 @@ func TestLimiterRetryAfter(t *testing.T) {
 	}
 	for _, test := range tests {
 		synctest.Test(t, func(t *testing.T) {
-			l := newLimiter(test.perSecond)
+			l := NewLimiter(test.perSecond)
 			wantSpent(t, l, "a", test.perSecond)
 			time.Sleep(test.later)
 			wantLimited(t, l, "a", test.want)
@@ -97,20 +97,20 @@ func TestLimiterRetryAfter(t *testing.T) {
 
 // wantLimited fails unless one request of key is refused for so long; a
 // nanosecond may be lost in rounding.
-func wantLimited(t *testing.T, l *limiter, key string, after time.Duration) {
+func wantLimited(t *testing.T, l *Limiter, key string, after time.Duration) {
 	t.Helper()
-	e, ok := errors.AsType[*paybell.Error](l.take(key))
+	e, ok := errors.AsType[*paybell.Error](l.Take(key))
 	if !ok || e.Code != paybell.RateLimited || (e.RetryAfter-after).Abs() > 1 {
 		t.Errorf("got %+v, want a refusal for %v", e, after)
 	}
 }
 
 func TestLimiterSaysWhatToDo(t *testing.T) {
-	l := newLimiter(1)
-	if err := l.take("a"); err != nil {
+	l := NewLimiter(1)
+	if err := l.Take("a"); err != nil {
 		t.Fatal(err)
 	}
-	e, ok := errors.AsType[*paybell.Error](l.take("a"))
+	e, ok := errors.AsType[*paybell.Error](l.Take("a"))
 	if !ok || e.Detail != "Requests are limited to 1 per second for each client or address; wait and ask again." {
 		t.Errorf("got %+v", e)
 	}
@@ -118,7 +118,7 @@ func TestLimiterSaysWhatToDo(t *testing.T) {
 
 func TestLimiterTellsKeysApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLimiter(5)
+		l := NewLimiter(5)
 		for _, key := range []string{"a", "b", "", "A"} {
 			wantSpent(t, l, key, 5)
 		}
@@ -131,7 +131,7 @@ func TestLimiterTellsKeysApart(t *testing.T) {
 }
 
 func TestLimiterWithoutLimit(t *testing.T) {
-	for name, l := range map[string]*limiter{"nil": nil, "0": newLimiter(0), "-1": newLimiter(-1)} {
+	for name, l := range map[string]*Limiter{"nil": nil, "0": NewLimiter(0), "-1": NewLimiter(-1)} {
 		if got := spend(t, l, "a", 10_000); got != 10_000 {
 			t.Errorf("%s: %d of 10000 requests passed", name, got)
 		}
@@ -140,11 +140,11 @@ func TestLimiterWithoutLimit(t *testing.T) {
 
 // fullLimiter makes a limiter with all the keys it can tell apart, each of which has
 // taken one token.
-func fullLimiter(t *testing.T, perSecond int) *limiter {
+func fullLimiter(t *testing.T, perSecond int) *Limiter {
 	t.Helper()
-	l := newLimiter(perSecond)
+	l := NewLimiter(perSecond)
 	for i := range maxLimited {
-		if err := l.take(strconv.Itoa(i)); err != nil {
+		if err := l.Take(strconv.Itoa(i)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -152,7 +152,7 @@ func fullLimiter(t *testing.T, perSecond int) *limiter {
 	return l
 }
 
-func wantKeys(t *testing.T, l *limiter, n int) {
+func wantKeys(t *testing.T, l *Limiter, n int) {
 	t.Helper()
 	if got := len(l.buckets); got != n {
 		t.Errorf("%d keys are held, want %d", got, n)
@@ -201,14 +201,14 @@ func TestLimiterForgetsTheQuiet(t *testing.T) {
 func TestLimiterAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const workers, keys, perSecond = 64, 3, 500
-		l := newLimiter(perSecond)
+		l := NewLimiter(perSecond)
 		for range 3 {
 			var passed [keys]atomic.Int64
 			var wg sync.WaitGroup
 			for range workers {
 				wg.Go(func() {
 					for i := range 100 * keys {
-						if l.take(strconv.Itoa(i%keys)) == nil {
+						if l.Take(strconv.Itoa(i%keys)) == nil {
 							passed[i%keys].Add(1)
 						}
 					}
@@ -229,7 +229,7 @@ func TestLimiterAtOnce(t *testing.T) {
 // filled in twice.
 func TestLimiterOnTheRealClock(t *testing.T) {
 	const perSecond = 1000
-	l := newLimiter(perSecond)
+	l := NewLimiter(perSecond)
 	start := time.Now()
 	var passed atomic.Int64
 	var wg sync.WaitGroup
@@ -250,11 +250,11 @@ func TestLimiterOnTheRealClock(t *testing.T) {
 func BenchmarkLimiter(b *testing.B) {
 	for name, keys := range map[string]int{"1 key": 1, "1000 keys": 1000, "all keys": maxLimited, "shared": maxLimited + 1} {
 		b.Run(name, func(b *testing.B) {
-			l := newLimiter(1 << 30)
+			l := NewLimiter(1 << 30)
 			names := make([]string, keys)
 			for i := range names {
 				names[i] = "client " + strconv.Itoa(i)
-				_ = l.take(names[i])
+				_ = l.Take(names[i])
 			}
 			if keys > maxLimited {
 				names = names[maxLimited:]
@@ -263,7 +263,7 @@ func BenchmarkLimiter(b *testing.B) {
 			b.ReportAllocs()
 			b.RunParallel(func(pb *testing.PB) {
 				for i := 0; pb.Next(); i++ {
-					_ = l.take(names[i*7919%len(names)])
+					_ = l.Take(names[i*7919%len(names)])
 				}
 			})
 		})
@@ -272,9 +272,9 @@ func BenchmarkLimiter(b *testing.B) {
 
 // A flood of new keys, each of which may find the limiter full.
 func BenchmarkLimiterFlood(b *testing.B) {
-	l := newLimiter(1)
+	l := NewLimiter(1)
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		_ = l.take("client " + strconv.Itoa(i))
+		_ = l.Take("client " + strconv.Itoa(i))
 	}
 }
