@@ -1,8 +1,12 @@
 package paybell
 
 import (
+	"net/mail"
 	"net/netip"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // User is a person who signs in to the dashboard: one of a merchant's people. The
@@ -29,15 +33,62 @@ const (
 	RoleReadOnly Role = "readOnly" // look, and nothing else
 )
 
+// ParseRole reads the name of a role.
+func ParseRole(field, text string) (Role, error) {
+	switch r := Role(text); r {
+	case RoleOwner, RoleStaff, RoleReadOnly:
+		return r, nil
+	}
+	return "", InvalidField(field, "%.60q is not a role; use %s, %s or %s", text, RoleOwner, RoleStaff, RoleReadOnly)
+}
+
+// Changes reports whether the role may do more than look.
+func (r Role) Changes() bool { return r == RoleOwner || r == RoleStaff }
+
 // Bounds on users.
 const (
 	MaxUsersPerMerchant = 100
 	MaxSessionsPerUser  = 20 // one more ends the one that was idle the longest
 	MinPassword         = 10 // characters
 	MaxPassword         = 200
+	maxEmail            = 254 // bytes, RFC 5321
 )
 
-// Permissions is what of the API a person with this role may use.
+// ParseEmail reads a user's e-mail address: without spaces around it, in lower
+// case, of the plain form name@host.
+func ParseEmail(field, text string) (string, error) {
+	email := strings.ToLower(strings.TrimSpace(text))
+	if email == "" {
+		return "", InvalidField(field, "give an e-mail address")
+	}
+	if len(email) > maxEmail {
+		return "", InvalidField(field, "is longer than an e-mail address can be")
+	}
+	parsed, err := mail.ParseAddress(email)
+	odd := func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || strings.ContainsRune("\"'`<>()[],;:\\\uFFFD", r) }
+	if err != nil || parsed.Address != email || strings.Count(email, "@") != 1 || strings.ContainsFunc(email, odd) {
+		return "", InvalidField(field, "is not an e-mail address")
+	}
+	return email, nil
+}
+
+// CheckPassword says what is wrong with a password that somebody chose.
+func CheckPassword(field, password, email string) error {
+	n := utf8.RuneCountInString(password)
+	switch {
+	case !utf8.ValidString(password):
+		return InvalidField(field, "is not text")
+	case n < MinPassword:
+		return InvalidField(field, "has %d characters, at least %d are needed", n, MinPassword)
+	case n > MaxPassword:
+		return InvalidField(field, "has %d characters, at most %d are possible", n, MaxPassword)
+	case strings.EqualFold(strings.TrimSpace(password), email):
+		return InvalidField(field, "is the e-mail address: choose another")
+	}
+	return nil
+}
+
+// Permissions is what a person with this role may use.
 func (r Role) Permissions() Permissions {
 	switch r {
 	case RoleOwner, RoleStaff:
@@ -66,6 +117,15 @@ const (
 	SessionLife = 30 * 24 * time.Hour // at most
 )
 
+// EndsAt is when the session is over unless there is another request.
+func (s Session) EndsAt() time.Time {
+	idle, life := s.SeenAt.Add(SessionIdle), s.CreatedAt.Add(SessionLife)
+	if idle.Before(life) {
+		return idle
+	}
+	return life
+}
+
 // Pass is a link that lets somebody in once, without a password. Of its token only
 // a hash is kept.
 type Pass struct {
@@ -90,14 +150,31 @@ const (
 	PassSignIn PassKind = "signIn" // signs in as a user: for the demo
 )
 
+// Life is how long a pass of this kind is good.
+func (k PassKind) Life() time.Duration {
+	switch k {
+	case PassInvite:
+		return 7 * 24 * time.Hour
+	case PassSignIn:
+		return time.Hour
+	}
+	return 24 * time.Hour
+}
+
+// How much of what people did is kept.
+const (
+	AuditKept      = 400 * 24 * time.Hour
+	MaxAuditDetail = 300 // characters
+)
+
 // AuditEntry is one thing that a person did.
 type AuditEntry struct {
 	ID         string // UUID version 7: entries sort by time
 	MerchantID string
 	At         time.Time
-	Who        string     // email of the user, "account token <name>", or "operator" at the server's terminal
-	From       netip.Addr // zero: the server's terminal
+	Who        string     // "user <email>", "account token <name>", or "operator" at the server's terminal
+	From       netip.Addr // zero: the server's terminal, or not known
 	Action     string     // the verb, like createClient
 	Subject    string     // id of what it was done to
-	Detail     string     // for people, at most 300 characters; never a secret
+	Detail     string     // for people, at most MaxAuditDetail; never a secret
 }

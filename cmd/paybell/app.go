@@ -18,6 +18,7 @@ import (
 	"github.com/paybell/paybell/internal/api"
 	"github.com/paybell/paybell/internal/chain/sandbox"
 	"github.com/paybell/paybell/internal/checkout"
+	"github.com/paybell/paybell/internal/dash"
 	"github.com/paybell/paybell/internal/deliver"
 	"github.com/paybell/paybell/internal/desk"
 	"github.com/paybell/paybell/internal/loop"
@@ -174,8 +175,9 @@ func start(ctx context.Context, cfg appConfig) (_ *app, err error) {
 		Desk: a.desk, PublicURLs: cfg.publicURLs, TrustedProxies: cfg.proxies, RateLimit: cfg.rateLimit, Ready: a.ready, Log: cfg.log, Stopping: stopping,
 	}
 	pages := &checkout.Server{Desk: a.desk, Log: cfg.log}
+	people := &dash.Server{Desk: a.desk, PublicURL: a.url, TrustedProxies: cfg.proxies, Stopping: stopping, Log: cfg.log}
 	a.http = &http.Server{
-		Handler: rooms(server.Handler(), pages.Handler()), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
+		Handler: rooms(server.Handler(), pages.Handler(), people.Handler()), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
 		WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(cfg.log.Handler(), slog.LevelWarn),
 	}
@@ -198,15 +200,21 @@ func (a *app) serveMetrics(address string, h http.Handler) error {
 	return nil
 }
 
-// rooms sends a request to the buyers' pages or to the API. It is no ServeMux,
-// which would redirect paths that the API has to answer as they were signed.
-func rooms(api, pages http.Handler) http.Handler {
+// rooms sends a request to the buyers' pages, to the dashboard or to the API. It is
+// no ServeMux, which would redirect paths that the API has to answer as they were
+// signed.
+func rooms(api, pages, people http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if p := r.URL.Path; p == "/checkout" || strings.HasPrefix(p, "/checkout/") || strings.HasPrefix(p, "/invoices/") {
+		switch p := r.URL.Path; {
+		case p == "/checkout", strings.HasPrefix(p, "/checkout/"), strings.HasPrefix(p, "/invoices/"):
 			pages.ServeHTTP(w, r)
-			return
+		case p == "/dash", strings.HasPrefix(p, "/dash/"):
+			people.ServeHTTP(w, r)
+		case p == "/" && r.Method == http.MethodGet:
+			http.Redirect(w, r, "/dash/", http.StatusSeeOther)
+		default:
+			api.ServeHTTP(w, r)
 		}
-		api.ServeHTTP(w, r)
 	})
 }
 

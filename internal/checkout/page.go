@@ -2,6 +2,8 @@ package checkout
 
 import (
 	"bytes"
+	"context"
+	"embed"
 	"fmt"
 	"html/template"
 	"net/http"
@@ -12,7 +14,13 @@ import (
 
 	"github.com/paybell/paybell"
 	"github.com/paybell/paybell/internal/desk"
+	"github.com/paybell/paybell/internal/web"
 )
+
+//go:embed templates/*.html
+var templateFiles embed.FS
+
+var templates = template.Must(template.ParseFS(templateFiles, "templates/*.html"))
 
 // page is what the templates show.
 type page struct {
@@ -21,6 +29,7 @@ type page struct {
 	visit
 	root string // leads to the folder of /checkout/ and /invoices/
 	now  time.Time
+	Live bool // its address, asked for as a stream, tells of changes
 
 	Native  paybell.Currency // that the invoice is priced in
 	Payment *paybell.Payment // that the page is about; nil: none
@@ -31,27 +40,53 @@ type page struct {
 	Back, Reference string // of failures
 }
 
-// showCheckout is the page that shops send buyers to. Opening it takes no
-// address and changes nothing.
+// showCheckout is the page that shops send buyers to, or the stream of its changes.
+// Opening it takes no address and changes nothing.
 func (s *Server) showCheckout(w http.ResponseWriter, r *http.Request) error {
-	p, err := s.newPage(r, readVisit(r, r.URL.Query().Get("invoice-id")))
+	v := readVisit(r, r.URL.Query().Get("invoice-id"))
+	if r.Method == http.MethodGet && web.WantsLive(r) {
+		return s.stream(w, r, v)
+	}
+	p, err := s.newPage(r.Context(), r, v)
 	if err != nil {
 		return err
 	}
+	p.Live = true
 	return p.write(w, http.StatusOK, "checkout.html")
+}
+
+// stream sends the part of the page that changes, whenever it has.
+func (s *Server) stream(w http.ResponseWriter, r *http.Request, v visit) error {
+	for _, place := range []struct {
+		of  *web.Streams
+		key string
+	}{{&s.watched, v.id}, {&s.watchers, s.caller(r)}, {&s.streaming, ""}} {
+		if !place.of.Enter(place.key) {
+			return paybell.Errorf(paybell.RateLimited, "too many look at it already")
+		}
+		defer place.of.Leave(place.key)
+	}
+	return s.live.Serve(w, r, func(ctx context.Context) ([]byte, error) {
+		p, err := s.newPage(ctx, r, v)
+		if err != nil {
+			return nil, err
+		}
+		p.Live = true
+		return p.render("live")
+	})
 }
 
 // showInvoice is the invoice to print: what its link leads to.
 func (s *Server) showInvoice(w http.ResponseWriter, r *http.Request) error {
-	p, err := s.newPage(r, visit{id: r.PathValue("id")})
+	p, err := s.newPage(r.Context(), r, visit{id: r.PathValue("id")})
 	if err != nil {
 		return err
 	}
 	return p.write(w, http.StatusOK, "invoice.html")
 }
 
-func (s *Server) newPage(r *http.Request, v visit) (*page, error) {
-	view, err := s.Desk.Checkout(r.Context(), v.id, v.success, v.cancel)
+func (s *Server) newPage(ctx context.Context, r *http.Request, v visit) (*page, error) {
+	view, err := s.Desk.Checkout(ctx, v.id, v.success, v.cancel)
 	if err != nil {
 		return nil, err
 	}
@@ -77,21 +112,27 @@ func pageAt(view desk.CheckoutView, v visit, root string, now time.Time) *page {
 	return p
 }
 
-func (p *page) write(w http.ResponseWriter, status int, template string) error {
+func (p *page) render(template string) ([]byte, error) {
 	var body bytes.Buffer
-	if err := templates.ExecuteTemplate(&body, template, p); err != nil {
+	err := templates.ExecuteTemplate(&body, template, p)
+	return body.Bytes(), err
+}
+
+func (p *page) write(w http.ResponseWriter, status int, template string) error {
+	body, err := p.render(template)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = body.WriteTo(w) // who has gone cannot be told
+	_, _ = w.Write(body) // who has gone cannot be told
 	return nil
 }
 
-// The addresses of a page: of its style, of what its forms are sent to, of the
-// buyer's page, of the invoice to print, of the list of coins.
+// The addresses of a page: of a file that it needs, of what its forms are sent to, of
+// the buyer's page, of the invoice to print, of the list of coins.
 
-func (p *page) Style() string             { return p.root + stylePath }
+func (p *page) Asset(name string) string  { return p.root + strings.TrimPrefix(assets.Path(name), "/") }
 func (p *page) Action(step string) string { return p.form(p.root, step) }
 func (p *page) Checkout() string          { return p.page(p.root) }
 func (p *page) Printed() string           { return p.root + "invoices/" + p.id }
@@ -177,27 +218,76 @@ func (p *page) Sums() (sums []Sum) {
 	return sums
 }
 
+// Step is one of those that lead to a paid invoice.
+type Step struct {
+	Name        string
+	Done, Doing bool
+}
+
+// Way is the steps from here to a paid invoice; empty: this page leads there no more.
+func (p *page) Way() (steps []Step) {
+	if p.Step == 0 {
+		return nil
+	}
+	for i, name := range []string{"Choose", "Pay", "Confirm"} {
+		steps = append(steps, Step{name, p.Step > i+1, p.Step == i+1})
+	}
+	return steps
+}
+
 // Receipt is one transaction that pays the invoice.
-type Receipt struct{ Amount, Address, TxID string }
+type Receipt struct {
+	Amount, Address, TxID string
+
+	At            Moment // it was seen
+	Confirmations int
+}
 
 // Receipts lists the money that stands.
 func (p *page) Receipts() (list []Receipt) {
 	for _, t := range p.Invoice.Transfers {
 		if coin, _ := paybell.FindCurrency(t.Asset); t.Standing() {
-			list = append(list, Receipt{t.Amount.Coins(coin.Decimals).String() + " " + coin.Symbol, t.Address, t.TxID})
+			amount := t.Amount.Coins(coin.Decimals).String() + " " + coin.Symbol
+			list = append(list, Receipt{amount, t.Address, t.TxID, p.moment(t.SeenAt), t.Confirmations})
 		}
 	}
 	return list
 }
 
-// Until is when the payment's window is over, with the date if that is not today.
-func (p *page) Until() string {
-	at := p.Payment.ExpiresAt.UTC()
-	if at.Format(time.DateOnly) == p.now.UTC().Format(time.DateOnly) {
-		return at.Format("15:04 UTC")
-	}
-	return at.Format("2 January, 15:04 UTC")
+// ID is a long id that is shown short: the end of its head is cut off where it is
+// shown, and nowhere else.
+type ID struct{ Head, Tail string }
+
+// Short cuts an id.
+func (p *page) Short(id string) ID {
+	cut := max(0, len(id)-6)
+	return ID{id[:cut], id[cut:]}
 }
+
+// Moment is a time, for people and for the script, which tells it in the zone of who
+// reads it.
+type Moment struct{ Text, ISO string }
+
+// moment is told with the date if that is not today.
+func (p *page) moment(at time.Time) Moment {
+	at = at.UTC()
+	layout := "2 January, 15:04 UTC"
+	if at.Format(time.DateOnly) == p.now.UTC().Format(time.DateOnly) {
+		layout = "15:04 UTC"
+	}
+	return Moment{at.Format(layout), at.Format(isoTime)}
+}
+
+const isoTime = "2006-01-02T15:04:05Z"
+
+// Until is when the payment's window is over.
+func (p *page) Until() Moment { return p.moment(p.Payment.ExpiresAt) }
+
+// PaidAt is the same of the payment.
+func (p *page) PaidAt() Moment { return p.moment(p.Invoice.PaidAt) }
+
+// Now is the server's time, by which time runs out.
+func (p *page) Now() string { return p.now.UTC().Format(isoTime) }
 
 // Left is how much of the window there is.
 func (p *page) Left() string { return span(p.Payment.ExpiresAt.Sub(p.now)) }

@@ -18,6 +18,11 @@ func (s *Server) pay(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return paybell.Errorf(paybell.Invalid, "the form names no coin")
 	}
+	for _, who := range []string{v.id, s.caller(r)} {
+		if err := s.choices.Take(who); err != nil {
+			return err
+		}
+	}
 	// A conflict means that the invoice is not what the buyer saw. Now they see it.
 	if _, _, err := s.Desk.OpenPayment(r.Context(), v.id, coin.ID); err != nil && paybell.CodeOf(err) != paybell.Conflict {
 		return err

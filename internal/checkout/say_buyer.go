@@ -27,7 +27,7 @@ func (s *Server) sayBuyer(w http.ResponseWriter, r *http.Request) error {
 		}
 		return redirect(w, r, v) // to what comes next, or to what else has happened
 	}
-	p, err := s.newPage(r, v)
+	p, err := s.newPage(r.Context(), r, v)
 	if err != nil {
 		return err
 	}

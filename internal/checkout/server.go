@@ -1,61 +1,82 @@
 // Package checkout is the pages that buyers see: choosing a coin, paying,
 // watching the payment arrive, and the invoice to print. They are whole without
-// JavaScript. It knows HTTP and HTML; everything else it asks the desk.
+// JavaScript; with it they stay true while they are looked at. It knows HTTP and
+// HTML; everything else it asks the desk.
 package checkout
 
 import (
-	"crypto/sha256"
-	"embed"
-	"encoding/hex"
+	_ "embed" // for what the pages need
 	"fmt"
-	"html/template"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"strings"
 
 	"github.com/paybell/paybell"
 	"github.com/paybell/paybell/internal/desk"
+	"github.com/paybell/paybell/internal/web"
 )
 
 // Server answers /checkout/ and /invoices/. Its fields are set once, before
 // Handler is called.
 type Server struct {
-	Desk *desk.Desk
-	Log  *slog.Logger // nil: nothing is logged
+	Desk           *desk.Desk
+	TrustedProxies []netip.Prefix  // whose X-Forwarded-For is believed
+	RateLimit      int             // requests per second of one address; 0: no limit
+	Stopping       <-chan struct{} // closed when the server is about to stop; nil: never
+	Log            *slog.Logger    // nil: nothing is logged
+
+	limit     *web.Limiter // by address
+	choices   *web.Limiter // of coins, by invoice and by address
+	live      web.Live
+	watched   web.Streams // by invoice
+	watchers  web.Streams // by address
+	streaming web.Streams // all
 }
 
-//go:embed templates/*.html
-var templateFiles embed.FS
+// What anybody may do who has a link.
+const (
+	choicesPerSecond   = 5
+	streamsPerInvoice  = 16
+	streamsPerAddress  = 32
+	streamsOfAllBuyers = 2000
+)
 
-//go:embed style.css
+//go:embed assets/style.css
 var style []byte
 
-var templates = template.Must(template.ParseFS(templateFiles, "templates/*.html"))
+//go:embed assets/checkout.js
+var script []byte
 
-// stylePath names the style by its content, so that browsers may keep it for ever.
-var stylePath = func() string {
-	sum := sha256.Sum256(style)
-	return "checkout/style-" + hex.EncodeToString(sum[:6]) + ".css"
-}()
+//go:embed assets/icon.svg
+var icon []byte
+
+var assets = web.NewAssets("/checkout/assets/", map[string][]byte{
+	"style.css": style, "checkout.js": script, "idiomorph.js": web.Idiomorph, "icon.svg": icon,
+})
 
 // Handler answers what browsers ask for, also when it is not there.
 func (s *Server) Handler() http.Handler {
+	s.limit, s.choices = web.NewLimiter(s.RateLimit), web.NewLimiter(choicesPerSecond)
+	s.live = web.Live{Changed: s.Desk.Changed, Stopping: s.Stopping}
+	s.watched.Most, s.watchers.Most, s.streaming.Most = streamsPerInvoice, streamsPerAddress, streamsOfAllBuyers
 	mux := http.NewServeMux()
 	mux.Handle("GET /checkout/{$}", s.serve(s.showCheckout))
 	mux.Handle("GET /checkout", s.serve(s.showCheckout))
 	mux.Handle("GET /checkout/{id}/{step}", s.serve(backToCheckout))
 	mux.Handle("POST /checkout/{id}/pay", s.serve(s.pay))
+	mux.Handle("POST /checkout/{id}/pay-test", s.serve(s.payTest))
 	mux.Handle("POST /checkout/{id}/buyer", s.serve(s.sayBuyer))
+	mux.Handle("GET /checkout/assets/{name}", assets.Handler())
 	mux.Handle("GET /invoices/{id}", s.serve(s.showInvoice))
-	mux.HandleFunc("GET /"+stylePath, serveStyle)
 	mux.Handle("GET /", s.serve(nowhere))
 	return mux
 }
 
-// policy lets a page load its style and nothing else, send its forms here, and
-// be framed by nobody.
-const policy = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+// policy lets a page load what is ours and nothing else, ask here whether it is still
+// true, send its forms here, and be framed by nobody.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 // sameOrigin refuses forms that another site sends.
 var sameOrigin http.CrossOriginProtection
@@ -73,16 +94,35 @@ func (s *Server) serve(do action) http.Handler {
 		h.Set("Referrer-Policy", "same-origin") // with none at all, forms have no origin to be judged by
 		h.Set("Cache-Control", "no-store")
 		h.Set("X-Robots-Tag", "noindex")
-		err := sameOrigin.Check(r)
-		if err != nil {
-			err = &paybell.Error{Code: paybell.Forbidden, Detail: "another site sent this form", Err: err}
-		} else {
+		err := s.limit.Take(s.caller(r))
+		if err == nil {
+			err = own(r)
+		}
+		if err == nil {
 			err = caught(do, w, r)
 		}
 		if err != nil {
 			s.fail(w, r, err)
 		}
 	})
+}
+
+// own refuses what another site sends.
+func own(r *http.Request) error {
+	if err := sameOrigin.Check(r); err != nil {
+		return &paybell.Error{Code: paybell.Forbidden, Detail: "another site sent this form", Err: err}
+	}
+	return nil
+}
+
+// caller is where a request comes from: one address, or what one customer has of
+// the new kind (a /64).
+func (s *Server) caller(r *http.Request) string {
+	addr := web.Caller(r, s.TrustedProxies)
+	if addr.Is6() {
+		return netip.PrefixFrom(addr, 64).Masked().String()
+	}
+	return addr.String()
 }
 
 // caught runs an action and turns a panic into an error.
@@ -103,13 +143,6 @@ func caught(do action, w http.ResponseWriter, r *http.Request) (err error) {
 // work below a path that a proxy takes away.
 func rootOf(r *http.Request) string {
 	return strings.Repeat("../", max(0, strings.Count(r.URL.EscapedPath(), "/")-1))
-}
-
-func serveStyle(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/css; charset=utf-8")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
-	_, _ = w.Write(style)
 }
 
 func nowhere(http.ResponseWriter, *http.Request) error {

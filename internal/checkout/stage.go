@@ -27,28 +27,29 @@ const (
 
 // say is all that is said of a stage.
 type say struct {
+	Step        int    // of the way: 1 choose, 2 pay, 3 confirm, 4 all is done; 0: off the way
 	Does        string // what a buyer can do: ask who they are, choose a coin, pay, or nothing
 	Mark        string // picture and colour: wait, good, warn or stop
 	Label       string // on the invoice to print
 	Title, Text string
 	Leave       string // how they go back to the shop: cancel, return, or done if nothing is left to do
-	Refresh     int    // how often the page looks again, in seconds; 0: never
+	Waits       bool   // for something that is not in the buyer's hands: the page looks again by itself
 }
 
 var stages = [...]say{
-	askBuyer:   {"ask", "", "Not paid", "Who is paying?", "", "cancel", 0},
-	choose:     {"choose", "", "Not paid", "Choose how to pay", "", "cancel", 0},
-	chooseAnew: {"choose", "warn", "Not paid", "The time to pay is over", "No payment was seen in time, and the old address is no longer good. Choose a coin for a new address and a new amount.", "cancel", 0},
-	waiting:    {"pay", "wait", "Not paid", "Waiting for your payment", "Send this exact amount to this address.", "cancel", 5},
-	closing:    {"", "wait", "Not paid", "The time to pay is over", "Do not send anything now. We are looking one last time whether your payment came in time.", "return", 5},
-	part:       {"pay", "warn", "Partly paid", "Part of the payment has arrived", "Send the rest to the same address.", "return", 5},
-	short:      {"", "stop", "Partly paid", "The payment is not complete", "The time is over, so do not send more. The merchant can accept what has arrived: ask them.", "done", 0},
-	late:       {"", "stop", "Paid too late", "The payment came too late", "Do not send more. The merchant sees what has arrived and can accept it: ask them.", "done", 0},
-	seen:       {"", "good", "Paid, not confirmed yet", "Payment received", "The network will confirm it now. You can close this page.", "done", 5},
-	confirming: {"", "good", "Paid, not confirmed yet", "Payment received", "The network is confirming it. You can close this page.", "done", 5},
-	completed:  {"", "good", "Paid", "Paid", "Thank you. The payment is confirmed and complete.", "done", 0},
-	cancelled:  {"", "stop", "Cancelled", "This invoice was cancelled", "Do not send anything for it. Ask the merchant if this surprises you.", "done", 0},
-	timedOut:   {"", "stop", "Expired", "This invoice has expired", "Do not send anything for it. Ask the merchant for a new one.", "done", 0},
+	askBuyer:   {1, "ask", "", "Not paid", "Who is paying?", "", "cancel", false},
+	choose:     {1, "choose", "", "Not paid", "Choose how to pay", "", "cancel", false},
+	chooseAnew: {1, "choose", "warn", "Not paid", "The time to pay is over", "No payment was seen in time, and the old address is no longer good. Start again for a new address and a new amount.", "cancel", false},
+	waiting:    {2, "pay", "wait", "Not paid", "Waiting for your payment", "Send this exact amount to this address. It shows up here by itself.", "cancel", true},
+	closing:    {2, "", "wait", "Not paid", "The time to pay is over", "Do not send anything now. We are looking one last time whether your payment came in time.", "return", true},
+	part:       {2, "pay", "warn", "Partly paid", "Part of the payment has arrived", "Send the rest to the same address.", "return", true},
+	short:      {0, "", "stop", "Partly paid", "The payment is not complete", "The time is over, so do not send more. The merchant can accept what has arrived: ask them.", "done", false},
+	late:       {0, "", "stop", "Paid too late", "The payment came too late", "Do not send more. The merchant sees what has arrived and can accept it: ask them.", "done", false},
+	seen:       {3, "", "good", "Paid, not confirmed yet", "Payment received", "The network will confirm it now. You can close this page.", "done", true},
+	confirming: {3, "", "good", "Paid, not confirmed yet", "Payment received", "The network is confirming it. You can close this page.", "done", true},
+	completed:  {4, "", "good", "Paid", "Paid", "Thank you. The payment is confirmed and complete.", "done", false},
+	cancelled:  {0, "", "stop", "Cancelled", "This invoice was cancelled", "Do not send anything for it. Ask the merchant if this surprises you.", "done", false},
+	timedOut:   {0, "", "stop", "Expired", "This invoice has expired", "Do not send anything for it. Ask the merchant for a new one.", "done", false},
 }
 
 // notes are what is said of flags.

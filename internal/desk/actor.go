@@ -1,6 +1,8 @@
 package desk
 
 import (
+	"net/netip"
+
 	"github.com/paybell/paybell"
 	"github.com/paybell/paybell/internal/store"
 )
@@ -13,6 +15,12 @@ type Actor struct {
 	Person      bool // may manage the merchant's clients
 	Permissions paybell.Permissions
 	Terms       paybell.Terms // of the invoices it makes
+
+	// Of a person only.
+	UserID string       // empty: by an account token, or the operator
+	Role   paybell.Role // what of managing they may
+	Who    string       // for the audit log
+	From   netip.Addr   // zero: the server's terminal
 }
 
 // Owner is a person who may do everything with what a merchant has.

@@ -17,6 +17,7 @@ type CheckoutView struct {
 	Merchant  paybell.Merchant // the name, and the e-mail address if the invoice shows it
 	AsksBuyer bool             // the merchant wants to know who buys, and nobody has said it
 	Coins     []PricedCoin     // that can be chosen now; none once money was seen or the time is over
+	TestPay   bool             // PayTest can pay it now
 
 	// SuccessURL leads back to the shop when the invoice is paid, CancelURL before.
 	// Empty: there is no such link.
@@ -52,7 +53,9 @@ func (d *Desk) Checkout(ctx context.Context, invoiceID, successURL, cancelURL st
 	}
 	v.SuccessURL = registered.link(successURL, b.SuccessURL)
 	v.CancelURL = registered.link(cancelURL, b.CancelURL)
-	if at := now(); takesPayment(&inv, at) {
+	at := now()
+	_, v.TestPay = testPayment(&inv, at)
+	if takesPayment(&inv, at) {
 		v.AsksBuyer = b.Buyer == nil && (b.RequireBuyerNameAndEmail || b.BuyerDataCollectionMessage != "")
 		if v.Coins, err = d.coinsFor(ctx, &inv, at); err != nil {
 			return CheckoutView{}, err
@@ -95,6 +98,49 @@ func (d *Desk) coinsFor(ctx context.Context, inv *paybell.Invoice, at time.Time)
 		}
 	}
 	return coins, nil
+}
+
+// PayTest pays a test invoice's open payment, exactly, with the test coin: for who
+// tries out what buyers see. It needs nothing but the invoice's id, and so it is
+// bounded: once for each payment, and only while nothing was seen. If the process
+// ends at the wrong moment, that payment is not made, and can be made otherwise.
+func (d *Desk) PayTest(ctx context.Context, invoiceID string) error {
+	type asked struct {
+		merchantID string
+		payment    paybell.Payment
+	}
+	pay, err := store.Update(ctx, d.DB, func(tx *store.Tx) (asked, error) {
+		inv, err := shared(tx, invoiceID)
+		if err != nil {
+			return asked{}, err
+		}
+		at := now()
+		p, ok := testPayment(&inv, at)
+		if !ok {
+			return asked{}, paybell.Errorf(paybell.Conflict, "there is no payment in test coins that waits for money")
+		}
+		once := store.Asked{ClientID: inv.ClientID, Route: "pay at the checkout", Key: p.ID}
+		if _, found, err := tx.Answered(once, at.Add(-store.AnswersKept)); err != nil {
+			return asked{}, err
+		} else if found {
+			return asked{}, paybell.Errorf(paybell.Conflict, "the test coins are on their way")
+		}
+		return asked{inv.MerchantID, p}, tx.Answer(once, nil, at)
+	})
+	if err != nil {
+		return err
+	}
+	_, err = d.Sandbox.Pay(ctx, pay.merchantID, pay.payment.Address, pay.payment.Due)
+	return err
+}
+
+// testPayment is the payment that PayTest would pay. An invoice is a test as long as
+// its merchant has no wallet for real coins.
+func testPayment(inv *paybell.Invoice, at time.Time) (paybell.Payment, bool) {
+	coin, _ := paybell.FindCurrency(paybell.LTCT)
+	p, ok := current(inv, coin)
+	ok = ok && inv.Test && coin.Test && takesPayment(inv, at) && at.Before(p.ExpiresAt)
+	return p, ok
 }
 
 // forBuyer keeps of an invoice what a buyer's page shows. What is added to

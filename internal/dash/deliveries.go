@@ -1,0 +1,3 @@
+package dash
+
+func (s *Server) deliveryRoutes() []route { return nil }

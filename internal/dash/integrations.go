@@ -1,0 +1,3 @@
+package dash
+
+func (s *Server) integrationRoutes() []route { return nil }

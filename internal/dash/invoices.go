@@ -1,0 +1,3 @@
+package dash
+
+func (s *Server) invoiceRoutes() []route { return nil }

@@ -1,0 +1,3 @@
+package dash
+
+func (s *Server) settingsRoutes() []route { return nil }

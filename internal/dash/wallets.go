@@ -1,0 +1,3 @@
+package dash
+
+func (s *Server) walletRoutes() []route { return nil }
