@@ -44,6 +44,9 @@ type page struct {
 // Opening it takes no address and changes nothing.
 func (s *Server) showCheckout(w http.ResponseWriter, r *http.Request) error {
 	v := readVisit(r, r.URL.Query().Get("invoice-id"))
+	if id, ok := paybell.ParseUUID(v.id); ok {
+		v.id = id // in one spelling
+	}
 	if r.Method == http.MethodGet && web.WantsLive(r) {
 		return s.stream(w, r, v)
 	}
@@ -283,8 +286,11 @@ const isoTime = "2006-01-02T15:04:05Z"
 // Until is when the payment's window is over.
 func (p *page) Until() Moment { return p.moment(p.Payment.ExpiresAt) }
 
-// PaidAt is the same of the payment.
-func (p *page) PaidAt() Moment { return p.moment(p.Invoice.PaidAt) }
+// PaidAt is when the invoice was paid, with its year: it is for the files.
+func (p *page) PaidAt() Moment {
+	at := p.Invoice.PaidAt.UTC()
+	return Moment{at.Format("2 January 2006, 15:04 UTC"), at.Format(isoTime)}
+}
 
 // Now is the server's time, by which time runs out.
 func (p *page) Now() string { return p.now.UTC().Format(isoTime) }

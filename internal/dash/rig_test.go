@@ -58,7 +58,9 @@ func newRig(t *testing.T) *rig {
 			return store.Update(ctx, db, func(tx *store.Tx) (int64, error) { return tx.AppendJournal(merchantID, op) })
 		},
 	})
-	derive := func(merchantID, network string, index int64) (string, error) { return sandbox.Address(merchantID, index), nil }
+	derive := func(merchantID, network string, index int64) (string, error) {
+		return sandbox.Address(merchantID, index), nil
+	}
 	r := &rig{T: t, desk: &desk.Desk{
 		DB: db, Quote: rates.Default, Derive: derive, Sandbox: chain, Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 	}}
