@@ -4,9 +4,9 @@ KILLTEST    = ./internal/killtest
 KILLS       = 25
 SEEDS       = 300
 
-.PHONY: test check race sim kill tools bench vuln
+.PHONY: test check race sim kill browser pictures tools bench vuln
 
-test: tools check race sim kill
+test: tools check race sim kill browser
 
 # Build, vet, lint.
 check:
@@ -15,9 +15,9 @@ check:
 	go vet ./...
 	go run $(STATICCHECK) ./...
 
-# Everything but the kill test, with the race detector.
+# Everything but the kill test and the browser, with the race detector.
 race:
-	go test -race -timeout 6m $$(go list ./... | grep -v killtest)
+	go test -race -timeout 6m $$(go list ./... | grep -v -e killtest -e internal/browser)
 
 # Three processes in virtual time against faults of every kind: make sim SEEDS=10000
 sim:
@@ -27,14 +27,26 @@ sim:
 kill:
 	go test -timeout 30m -v $(KILLTEST) -kills $(KILLS)
 
+# People's paths through the dashboard and the checkout, in Chromium.
+browser:
+	cd internal/browser && npm ci --silent --no-fund --no-audit
+	go test -timeout 5m -v ./internal/browser
+
+# The pictures in the README, made again.
+pictures:
+	go test -timeout 5m -run TestPictures ./internal/browser -pictures ../../docs/pictures
+
 # The store's tests run on a throw-away PostgreSQL, the README's commands use
-# curl and openssl, the foreign shops are written in PHP and Node.
+# curl and openssl, the foreign shops are written in PHP and Node, people use
+# Chromium.
 tools:
 	@command -v curl >/dev/null && command -v openssl >/dev/null && command -v php >/dev/null && php -m | grep -qx curl && \
 	{ command -v postgres || ls /usr/lib/postgresql/*/bin/postgres; } >/dev/null 2>&1 || \
 	{ echo "installing PostgreSQL, PHP, curl and openssl for the tests"; apt-get update -q && apt-get install -qy postgresql php-cli php-curl curl openssl; }
-	@command -v node >/dev/null || \
-	{ echo "installing Node for the tests"; apt-get update -q && apt-get install -qy nodejs; }
+	@{ command -v node && command -v npm; } >/dev/null || \
+	{ echo "installing Node for the tests"; apt-get update -q && apt-get install -qy nodejs npm; }
+	@command -v chromium >/dev/null || \
+	{ echo "installing Chromium for the tests"; apt-get update -q && apt-get install -qy chromium; }
 
 # The whole path beside the bare HTTP ceiling, and signed requests beside a
 # handler that only verifies: each in one run.

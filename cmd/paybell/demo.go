@@ -53,6 +53,7 @@ type demo struct {
 	hookURL  string
 
 	clientID, secret string
+	dashboard        string // a link that signs in, once
 }
 
 func newDemo(ctx context.Context, data string) (_ *demo, err error) {
@@ -97,6 +98,16 @@ func (d *demo) openShop(ctx context.Context) error {
 	}
 	d.clientID, d.secret = client.ID, secret
 	d.done("Merchant", "%s, with the integration client %s", m.Name, client.ID)
+	user, _, err := d.app.desk.CreateUser(ctx, desk.Owner(m.ID), desk.NewUser{Name: "You", Email: "you-" + client.ID[:8] + "@cafe-bell.example"}, paybell.RoleOwner)
+	if err != nil {
+		return err
+	}
+	pass, err := d.app.desk.NewSignInPass(ctx, user.ID)
+	if err != nil {
+		return err
+	}
+	d.dashboard = d.app.url + "/dash/pass/" + pass
+	d.done("Dashboard", "%s (signs you in, once)", d.dashboard)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -232,7 +243,8 @@ func (d *demo) hear(ctx context.Context, invoiceID string, want paybell.Event, m
 // handOver leaves the stage to the person: the server goes on, and what rings
 // is shown.
 func (d *demo) handOver(ctx context.Context) {
-	d.say("The server goes on until Ctrl-C. The client, to play with:\n\n  client id      %s\n  client secret  %s\n  base URL       %s\n\nWhat rings at the shop is shown here.\n", d.clientID, d.secret, d.app.url)
+	d.say("The server goes on until Ctrl-C. Look at all of it in the dashboard:\n\n  %s\n\nThe client, to play with:\n\n  client id      %s\n  client secret  %s\n  base URL       %s\n\nWhat rings at the shop is shown here.\n",
+		d.dashboard, d.clientID, d.secret, d.app.url)
 	for {
 		select {
 		case <-ctx.Done():

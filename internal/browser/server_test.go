@@ -1,0 +1,143 @@
+package browser
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// server is the real binary, serving an empty store.
+type server struct {
+	*testing.T
+	url, setup string // setup is the link to make the first user
+	data       string
+}
+
+// binary is built once.
+var binary = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "paybell-browser-")
+	if err != nil {
+		return "", err
+	}
+	bin := filepath.Join(dir, "paybell")
+	if out, err := exec.Command("go", "build", "-o", bin, "github.com/paybell/paybell/cmd/paybell").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return bin, nil
+})
+
+var setupLink = regexp.MustCompile(`http://\S+/dash/pass/\S+`)
+
+func newServer(t *testing.T) *server {
+	t.Helper()
+	bin, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &server{T: t, data: t.TempDir()}
+	cmd := exec.Command(bin, "serve", "--data", s.data, "--listen", "127.0.0.1:0", "--allow-cidr", "127.0.0.0/8")
+	errs, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		_ = cmd.Wait()
+	})
+	link := make(chan string, 1)
+	go func() {
+		var said strings.Builder
+		lines := bufio.NewScanner(errs)
+		for lines.Scan() {
+			said.WriteString(lines.Text() + "\n")
+			if found := setupLink.FindString(lines.Text()); found != "" {
+				link <- found
+			}
+		}
+		link <- "" // it ended
+		t.Logf("the server said:\n%s", said.String())
+	}()
+	select {
+	case s.setup = <-link:
+	case <-time.After(patience):
+	}
+	if s.setup == "" {
+		t.Fatal("the server has shown no link to set up the first user")
+	}
+	s.url = s.setup[:strings.Index(s.setup, "/dash/")]
+	return s
+}
+
+// shop is a merchant's server: it takes notifications, or fails.
+type shop struct {
+	url string
+
+	mu     sync.Mutex
+	answer string // with which it fails; empty: it takes everything
+	got    []string
+}
+
+func newShop(t *testing.T) *shop {
+	s := &shop{}
+	web := httptest.NewServer(s)
+	t.Cleanup(web.Close)
+	s.url = web.URL + "/paybell"
+	return s
+}
+
+func (s *shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	var n struct{ Type string }
+	_ = json.Unmarshal(body, &n)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.answer != "" {
+		w.WriteHeader(http.StatusInternalServerError)
+		_, _ = io.WriteString(w, s.answer)
+		return
+	}
+	s.got = append(s.got, n.Type)
+}
+
+// fails makes the shop answer 500 with a text; an empty one lets it take all again.
+func (s *shop) fails(answer string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answer = answer
+}
+
+// heard is what arrived, in its order.
+func (s *shop) heard() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strings.Join(s.got, " ")
+}
+
+// shell runs a text of a shell, as somebody would paste it into a terminal.
+func (s *server) shell(text string) string {
+	s.Helper()
+	cmd := exec.CommandContext(s.Context(), "bash", "-euo", "pipefail", "-c", text)
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	out, err := cmd.Output()
+	if err != nil {
+		s.Fatalf("%v\n%s\n%s\n%s", err, text, out, &errs)
+	}
+	return string(out)
+}

@@ -1,0 +1,92 @@
+package browser
+
+import (
+	"strings"
+	"testing"
+)
+
+const password = "correct horse battery"
+
+// setUp makes the first user by the link that the server printed.
+func setUp(t *testing.T) (*server, *tab) {
+	t.Helper()
+	s := newServer(t)
+	b := newTab(t, s.url)
+	b.open(s.setup)
+	b.see("Welcome to Paybell")
+	b.sound("set-up")
+	b.fill("Your shop or company", "Café Bell")
+	b.fill("Your name", "Ada")
+	b.fill("Email address", "ada@cafe-bell.example")
+	b.fill("Password", password)
+	b.click("Set up")
+	b.see("Overview", "Café Bell", "Ada · Owner")
+	return s, b
+}
+
+// integrate walks the path to an integration that rings a shop, and returns the
+// client's id and secret as the page shows them.
+func integrate(b *tab, shopURL string) (id, secret string) {
+	b.Helper()
+	b.click("Integrations")
+	b.click("API integrations")
+	b.click("Add New")
+	b.see("Name", "Server URL")
+	b.sound("the pop-up for a new integration")
+	b.fill("Name", "Web shop")
+	b.fill("Server URL", shopURL)
+	b.clickOn("dialog details.drop > summary")
+	b.see("invoiceCreated", "invoicePending", "invoicePaid", "invoiceCompleted", "invoiceCancelled")
+	b.press("\x1b") // Escape closes the drop-down only
+	b.click("OK")
+	b.see("Client ID", "Client secret")
+	id, secret = b.copied("Client ID"), b.copied("Client secret")
+	if len(id) != 32 || len(secret) != 44 {
+		b.Fatalf("the page offers to copy the client id %q and the secret %q", id, secret)
+	}
+	b.sound("the new integration's id and secret")
+	return id, secret
+}
+
+// The path of the seed, word for word, to an invoice that is paid while its page is
+// looked at.
+func TestFromNothingToPaid(t *testing.T) {
+	s, b := setUp(t)
+	shop := newShop(t)
+	_, _ = integrate(b, shop.url)
+
+	// The request in curl, as it is shown, makes an invoice.
+	b.click("curl")
+	program := b.copied("curl")
+	if !strings.Contains(program, "openssl") {
+		t.Fatalf("this is offered as a request in curl:\n%s", program)
+	}
+	s.shell(program)
+	b.open("/dash/invoices")
+	b.see("Unpaid")
+	b.sound("the list of invoices")
+	b.clickOn("#live tbody a")
+	b.see("invoiceCreated", "Delivered")
+	b.sound("an invoice")
+
+	// Paid with buttons: the page moves by itself, or is shown again by the form.
+	b.yes()
+	b.click("Open a payment")
+	b.see("invoicePending")
+	b.click("Pay exactly")
+	b.see("invoicePaid")
+	b.click("Mine")
+	b.see("invoiceCompleted", "Completed")
+	if !ask[bool](b, "paybell.until(() => document.querySelectorAll('#live .badge').length > 0)") {
+		t.Fatal("no state is shown")
+	}
+	b.open("/dash/deliveries")
+	b.see("invoiceCreated", "invoicePending", "invoicePaid", "invoiceCompleted")
+	b.sound("the deliveries")
+	if got := shop.heard(); got != "InvoiceCreated InvoicePending InvoicePaid InvoiceCompleted" {
+		t.Errorf("the shop heard %s", got)
+	}
+	b.open("/dash/")
+	b.see("Completed")
+	b.sound("the overview")
+}
