@@ -69,8 +69,13 @@
 // what real clients send, version.go writes money as the two versions have it.
 // An answer that has to be the same when a request comes again is written in the
 // transaction of what it tells (desk/once.go). internal/rates knows rates, from a
-// table for now. internal/checkout is the page that the buyer sees, a room of its
-// own that works without JavaScript.
+// table for now.
+//
+// People ask by two rooms of pages, made by the server and whole without
+// JavaScript: internal/checkout for buyers, internal/dash for the merchant's people,
+// who sign in ([User], [Session]; what they do is kept as [AuditEntry]). A page that
+// is looked at stays true: its live part is sent again whenever it changes
+// (internal/web, live.go), and the browser changes only what is other.
 //
 // cmd/paybell is the only place that wires: serve, demo, and the operator's
 // tools. internal/shop is the merchant's server that the demo plays; it shares
@@ -83,6 +88,7 @@
 // internal/interop lets foreign shops, in PHP and Node, play the whole flow.
 // internal/sim runs several processes in virtual time against faults of every
 // kind, by seeds.
+// internal/browser walks through the pages in a real browser.
 // internal/hostile is receivers that misbehave, each in its own way; cmd/hostile
 // lets any sender try them.
 package paybell

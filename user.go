@@ -65,7 +65,9 @@ func ParseEmail(field, text string) (string, error) {
 		return "", InvalidField(field, "is longer than an e-mail address can be")
 	}
 	parsed, err := mail.ParseAddress(email)
-	odd := func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || strings.ContainsRune("\"'`<>()[],;:\\\uFFFD", r) }
+	odd := func(r rune) bool {
+		return unicode.IsSpace(r) || unicode.IsControl(r) || strings.ContainsRune("\"`<>()[],;:\\\uFFFD", r)
+	}
 	if err != nil || parsed.Address != email || strings.Count(email, "@") != 1 || strings.ContainsFunc(email, odd) {
 		return "", InvalidField(field, "is not an e-mail address")
 	}
@@ -169,7 +171,7 @@ const (
 
 // AuditEntry is one thing that a person did.
 type AuditEntry struct {
-	ID         string // UUID version 7: entries sort by time
+	ID         string // UUID
 	MerchantID string
 	At         time.Time
 	Who        string     // "user <email>", "account token <name>", or "operator" at the server's terminal

@@ -174,7 +174,7 @@ func start(ctx context.Context, cfg appConfig) (_ *app, err error) {
 	server := &api.Server{
 		Desk: a.desk, PublicURLs: cfg.publicURLs, TrustedProxies: cfg.proxies, RateLimit: cfg.rateLimit, Ready: a.ready, Log: cfg.log, Stopping: stopping,
 	}
-	pages := &checkout.Server{Desk: a.desk, Log: cfg.log}
+	pages := &checkout.Server{Desk: a.desk, TrustedProxies: cfg.proxies, RateLimit: cfg.rateLimit, Stopping: stopping, Log: cfg.log}
 	people := &dash.Server{Desk: a.desk, PublicURL: a.url, TrustedProxies: cfg.proxies, Stopping: stopping, Log: cfg.log}
 	a.http = &http.Server{
 		Handler: rooms(server.Handler(), pages.Handler(), people.Handler()), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,

@@ -27,6 +27,7 @@ type cli struct {
 	Client   clientCmd   `cmd:"" help:"Manage integration clients: what a merchant's programs sign requests with."`
 	Webhook  webhookCmd  `cmd:"" help:"Manage webhooks: how they are, pause, enable, test, resend, explain."`
 	Token    tokenCmd    `cmd:"" help:"Manage account tokens: what people manage clients with, by API."`
+	User     userCmd     `cmd:"" help:"Manage users: who signs in to the dashboard."`
 	Sandbox  sandboxCmd  `cmd:"" help:"Play the test coin's chain: pay, mine, replace, drop, reorg, expire."`
 	Bench    benchCmd    `cmd:"" help:"Measure on this machine how fast notifications go out, and what disturbs them."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`

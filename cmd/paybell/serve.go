@@ -26,6 +26,7 @@ type serveCmd struct {
 	KeepNotifications time.Duration  `help:"How long notifications are kept, which are also the history of invoices; 0: for ever." default:"9600h"`
 	LogLevel          slog.Level     `help:"How much to log: debug, info, warn, error." default:"info"`
 	LogJSON           bool           `name:"log-json" help:"Log JSON lines instead of text."`
+	NoSetupLink       bool           `name:"no-setup-link" help:"While there is no user, do not print the link with which the first one is made."`
 }
 
 // Run serves until the process is asked to stop.
@@ -53,6 +54,9 @@ func (c *serveCmd) Run(ctx context.Context) error {
 		return err
 	}
 	log.Info("serving", "url", a.url, "listen", c.Listen, "data", c.Data)
+	if !c.NoSetupLink {
+		c.offerSetup(ctx, a)
+	}
 	select {
 	case err = <-a.served:
 	case <-ctx.Done():
@@ -62,6 +66,25 @@ func (c *serveCmd) Run(ctx context.Context) error {
 		err = nil
 	}
 	return errors.Join(err, a.close())
+}
+
+// offerSetup shows who started the server how to make the first user. It is not
+// logged: whoever has the link owns the place.
+func (c *serveCmd) offerSetup(ctx context.Context, a *app) {
+	needed, err := a.desk.NeedsSetup(ctx)
+	if err == nil && !needed || ctx.Err() != nil {
+		return
+	}
+	pass := ""
+	if err == nil {
+		pass, err = a.desk.NewSetupPass(ctx)
+	}
+	text := "Set up the first user: " + passLink(a.url, pass)
+	if err != nil {
+		text = "There is no user of the dashboard yet: " + advice(err)
+	}
+	frame := strings.Repeat("-", len(text))
+	fmt.Fprintf(os.Stderr, "%s\n%s\n%s\n", frame, text, frame)
 }
 
 func (c *serveCmd) logger() *slog.Logger {

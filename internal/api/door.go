@@ -89,6 +89,7 @@ func (d *door) signedIn(do action) action {
 		if r.actor, err = d.Desk.Account(r.Context(), strings.TrimSpace(token)); err != nil {
 			return err
 		}
+		r.actor.From = web.Caller(r.Request, d.TrustedProxies)
 		return do(w, r)
 	}
 }

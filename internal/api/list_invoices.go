@@ -17,17 +17,19 @@ func (s *Server) listInvoices(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	invoices, err := s.Desk.ListInvoices(r.Context(), r.actor, filter)
+	page, err := s.Desk.InvoicePage(r.Context(), r.actor, filter, desk.MaxSteps)
 	if err != nil {
 		return err
 	}
 	items := []summaryJSON{}
-	for i := range invoices {
-		items = append(items, newSummaryJSON(&invoices[i], r.version()))
+	for i := range page.Invoices {
+		items = append(items, newSummaryJSON(&page.Invoices[i], r.version()))
 	}
 	after := ""
-	if len(invoices) == filter.Limit {
-		after = newCursor(invoices[len(invoices)-1])
+	if n := len(page.Invoices); n == filter.Limit {
+		after = newCursor(page.Invoices[n-1])
+	} else if !page.Next.IsZero() { // a search that goes on further back
+		after = newCursor(paybell.Invoice{CreatedAt: page.Next.At, ID: page.Next.ID})
 	}
 	return reply(w, http.StatusOK, listJSON[summaryJSON]{items, s.paging(r, filter.Limit, after)})
 }

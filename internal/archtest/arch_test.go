@@ -44,6 +44,7 @@ var may = map[string][]string{
 	"internal/hostile":  {}, // receivers that misbehave: shares nothing with the sender
 	"cmd/hostile":       {"internal/hostile"},
 	"internal/interop":  {},    // foreign clients and receivers: share nothing with the product
+	"internal/browser":  {},    // a person with a browser: shares nothing with the product
 	"internal/web":      {"."}, // what the rooms that speak HTTP share
 	"internal/api":      {".", "internal/desk", "internal/web"},
 	"internal/checkout": {".", "internal/desk", "internal/web"},

@@ -141,3 +141,19 @@ func (s *server) shell(text string) string {
 	}
 	return string(out)
 }
+
+// invoice makes one over 10.00 USD by the signed API, with curl, and returns its id.
+func (s *server) invoice(clientID, secret, item string) string {
+	s.Helper()
+	out := s.shell(fmt.Sprintf(`
+url=%[1]s/api/v2/merchant/invoices id=%[2]s stamp=$(date -u +%%Y-%%m-%%dT%%H:%%M:%%S)
+body='{"currency":"USD","items":[{"name":"%[4]s","quantity":{"value":1,"type":"quantity"},"amount":"10.00"}],"amount":{"breakdown":{"subtotal":"10.00"},"total":"10.00"}}'
+signature=$(printf '\xef\xbb\xbfPOST%%s%%s%%s%%s' "$url" "$id" "$stamp" "$body" | openssl dgst -sha256 -hmac %[3]s -binary | base64)
+curl -sS --fail-with-body "$url" -H "Content-Type: application/json" -H "X-CoinPayments-Client: $id" -H "X-CoinPayments-Timestamp: $stamp" \
+  -H "X-CoinPayments-Signature: $signature" -d "$body"`, s.url, clientID, secret, item))
+	var made struct{ Invoices []struct{ ID string } }
+	if err := json.Unmarshal([]byte(out), &made); err != nil || len(made.Invoices) != 1 {
+		s.Fatalf("this is no answer of an invoice that was made: %s", out)
+	}
+	return made.Invoices[0].ID
+}

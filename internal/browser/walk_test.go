@@ -66,22 +66,34 @@ func TestFromNothingToPaid(t *testing.T) {
 	b.see("Unpaid")
 	b.sound("the list of invoices")
 	b.clickOn("#live tbody a")
-	b.see("invoiceCreated", "Delivered")
+	b.see("What happened", "Created", "delivered after")
 	b.sound("an invoice")
 
-	// Paid with buttons: the page moves by itself, or is shown again by the form.
-	b.yes()
-	b.click("Open a payment")
-	b.see("invoicePending")
+	// Paid with buttons. A second look at the same page, which nobody touches, follows
+	// by itself.
+	other := newTab(t, s.url)
+	other.open("/dash/sign-in")
+	other.fill("Email address", "ada@cafe-bell.example")
+	other.fill("Password", password)
+	other.click("Sign in")
+	other.see("Overview")
+	other.open(b.value("location.pathname"))
+	other.see("The buyer has not chosen a coin")
+	born := other.value("String(performance.timeOrigin)")
+	b.click("Choose the coin")
+	other.see("It waits for its payment")
 	b.click("Pay exactly")
-	b.see("invoicePaid")
-	b.click("Mine")
-	b.see("invoiceCompleted", "Completed")
-	if !ask[bool](b, "paybell.until(() => document.querySelectorAll('#live .badge').length > 0)") {
-		t.Fatal("no state is shown")
+	other.see("The whole amount was seen")
+	b.click("Mine 3 blocks")
+	other.see("The money is confirmed and may be used", "Completed")
+	if now := other.value("String(performance.timeOrigin)"); now != born {
+		t.Error("the page that should follow by itself was loaded anew")
+	}
+	if !ask[bool](other, `paybell.until(() => document.querySelector("#timeline").innerText.match(/delivered after/g).length === 4)`) {
+		t.Errorf("not all four notifications are shown as delivered:\n%s", other.text())
 	}
 	b.open("/dash/deliveries")
-	b.see("invoiceCreated", "invoicePending", "invoicePaid", "invoiceCompleted")
+	b.see("InvoiceCreated", "InvoicePending", "InvoicePaid", "InvoiceCompleted")
 	b.sound("the deliveries")
 	if got := shop.heard(); got != "InvoiceCreated InvoicePending InvoicePaid InvoiceCompleted" {
 		t.Errorf("the shop heard %s", got)

@@ -43,7 +43,8 @@ func (b *bench) Rate(context.Context, paybell.Currency, paybell.Currency, time.T
 	return decimal.NewFromString(b.rate)
 }
 
-func newBench(t *testing.T) *bench {
+// newBench opens the pages; the functions change what the server is given.
+func newBench(t *testing.T, change ...func(*checkout.Server)) *bench {
 	t.Helper()
 	dir := t.TempDir()
 	keys, err := store.OpenKeyring(filepath.Join(dir, "paybell.key"))
@@ -75,7 +76,11 @@ func newBench(t *testing.T) *bench {
 		},
 	}
 	b.watcher = &watch.Watcher{DB: b.db, Chain: chain, Every: time.Second}
-	srv := httptest.NewServer((&checkout.Server{Desk: b.desk}).Handler())
+	server := &checkout.Server{Desk: b.desk}
+	for _, c := range change {
+		c(server)
+	}
+	srv := httptest.NewServer(server.Handler())
 	t.Cleanup(srv.Close)
 	b.url = srv.URL
 	b.shop = b.client("Café Bell", "https://shop.example")

@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/shopspring/decimal"
 
@@ -17,7 +19,7 @@ import (
 )
 
 const (
-	refreshes = `<meta http-equiv="refresh" content="5">`
+	refreshes = `<noscript><meta http-equiv="refresh" content="20"></noscript>`
 	code      = `role="img"` // a QR code
 	payForm   = `name="coin" value="1002"`
 )
@@ -40,7 +42,7 @@ func TestStates(t *testing.T) {
 		"choose a coin": {func(*bench, string) {},
 			[]string{"Choose how to pay", payForm, "about 0.125 LTCT", "for 1 hour", left, "Cancel and return", "!" + paid, "!" + refreshes, "!" + code}, "Not paid", true},
 		"waiting": {func(b *bench, id string) { b.open(id) },
-			[]string{"Waiting for your payment", "tltc1", ">0.125</span> LTCT", code, "until ", "min left", refreshes, left, "!" + paid, "!" + payForm, "!Arrived", "!Open in wallet", "!Pay with another coin"}, "Not paid", true},
+			[]string{"Waiting for your payment", "tltc1", ">0.125</span> LTCT", code, "Time left", "data-left>59 min</time>", "until <time", refreshes, left, "!" + paid, "!" + payForm, "!Arrived", "!Open in wallet", "!Pay with another coin"}, "Not paid", true},
 		"part": {func(b *bench, id string) { b.pay(id, "0.05") },
 			[]string{"Part of the payment has arrived", "Still to pay", ">0.075</span> LTCT", code, "0.05 LTCT", refreshes, left, "!" + paid, "!Cancel and"}, "Partly paid", true},
 		"part, and the window is over": {func(b *bench, id string) { b.pay(id, "0.05"); b.hasten(id, "window"); b.watch() },
@@ -104,7 +106,7 @@ func TestLookingTakesNoAddress(t *testing.T) {
 	id := b.invoice()
 	form := "/checkout/" + id + "/pay"
 	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodOptions} {
-		for _, path := range []string{page(id), page(id) + "&coin=1002", "/checkout?invoice-id=" + id, "/invoices/" + id, form, form + "?coin=1002"} {
+		for _, path := range []string{page(id), page(id) + "&coin=1002", "/checkout?invoice-id=" + id, "/invoices/" + id, form, form + "?coin=1002", "/checkout/" + id + "/pay-test"} {
 			for _, purpose := range []string{"", "prefetch", "prefetch;prerender"} {
 				r := b.request(method, path, "")
 				r.Header.Set("Sec-Purpose", purpose)
@@ -153,6 +155,102 @@ func TestChoosingWhatIsNotThere(t *testing.T) {
 	}
 	if b.derived != 0 {
 		t.Errorf("%d addresses were taken", b.derived)
+	}
+}
+
+// TestChoosingIsBounded: a coin is chosen without a signature, so neither one invoice
+// nor one address may do it at will.
+func TestChoosingIsBounded(t *testing.T) {
+	b := newBench(t, func(s *checkout.Server) { s.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} })
+	choose := func(invoice, from string) answer {
+		r := b.request(http.MethodPost, "/checkout/"+invoice+"/pay", "coin=1002")
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("X-Forwarded-For", from)
+		return b.send(r)
+	}
+	// The clock runs, so one more may pass than is allowed at once, and not many more.
+	passed := func(do func(i int) answer) (n int) {
+		var last answer
+		for i := range 40 {
+			if last = do(i); last.status == http.StatusSeeOther {
+				n++
+			} else {
+				b.wants(last, 429, "Too many requests", "Back to the invoice")
+			}
+		}
+		if last.header.Get("Retry-After") == "" {
+			t.Error("it is not said when to come again")
+		}
+		return n
+	}
+	one := b.invoice()
+	if n := passed(func(i int) answer { return choose(one, fmt.Sprintf("192.0.2.%d", i)) }); n < 5 || n > 15 {
+		t.Errorf("of 40 choices for one invoice, %d passed", n)
+	}
+	many := make([]string, 40)
+	for i := range many {
+		many[i] = b.invoice()
+	}
+	before := b.derived
+	if n := passed(func(i int) answer { return choose(many[i], fmt.Sprintf("2001:db8::%x", i)) }); n < 5 || n > 15 || b.derived-before != n {
+		t.Errorf("of 40 choices from one network, %d passed and took %d addresses", n, b.derived-before)
+	}
+}
+
+func TestRequestsAreBounded(t *testing.T) {
+	b := newBench(t, func(s *checkout.Server) { s.RateLimit = 3 })
+	id := b.invoice()
+	var refused int
+	for range 20 {
+		if a := b.get(page(id)); a.status == http.StatusTooManyRequests {
+			b.wants(a, 429, "Wait a few seconds")
+			refused++
+		}
+	}
+	if refused < 5 {
+		t.Errorf("of 20 requests at once, %d were refused", refused)
+	}
+}
+
+// TestPayTest: who tries out a test invoice can pay it here, once.
+func TestPayTest(t *testing.T) {
+	b := newBench(t)
+	const button = "Pay with test coins"
+	id := b.invoice()
+	form := "/checkout/" + id + "/pay-test"
+	b.wants(b.get(page(id)), 200, "!"+button)
+	send := func() {
+		t.Helper()
+		if a := b.post(form+"?coin=1002", url.Values{}); a.status != http.StatusSeeOther || a.header.Get("Location") != "../../checkout/?coin=1002&invoice-id="+id {
+			t.Errorf("got %d to %q", a.status, a.header.Get("Location"))
+		}
+	}
+	send() // nothing is chosen
+	if b.derived != 0 {
+		t.Error("paying has chosen a coin")
+	}
+	b.open(id)
+	b.wants(b.get(page(id)), 200, button, `action="../checkout/`+id+`/pay-test`)
+	for range 3 {
+		send()
+	}
+	b.watch()
+	b.wants(b.get(page(id)), 200, "Payment received", "Arrived</dt><dd>0.125 LTCT", "!"+button)
+	b.wants(b.post("/checkout/"+paybell.NewUUID(time.Now())+"/pay-test", url.Values{}), 404)
+}
+
+// TestWeight: the first page with all that it needs is light.
+func TestWeight(t *testing.T) {
+	b := newBench(t)
+	id := b.invoice(withLinks)
+	b.open(id)
+	body := b.get(page(id)).body
+	size := len(body)
+	for _, path := range regexp.MustCompile(`checkout/assets/[\w.-]+`).FindAllString(body, -1) {
+		size += len(b.get("/" + path).body)
+	}
+	if size > 100_000 {
+		t.Errorf("the first page weighs %d bytes", size)
 	}
 }
 
@@ -281,7 +379,7 @@ func TestHeaders(t *testing.T) {
 	for _, path := range []string{page(id), "/invoices/" + id, "/checkout/", "/checkout/" + id + "/pay"} {
 		a := b.get(path)
 		for name, want := range map[string]string{
-			"Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+			"Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 			"X-Content-Type-Options":  "nosniff", "Referrer-Policy": "same-origin", "Cache-Control": "no-store", "X-Robots-Tag": "noindex",
 		} {
 			if got := a.header.Get(name); got != want {
@@ -294,20 +392,23 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
+// scripts are our own.
+var scripts = regexp.MustCompile(`<script src="(\.\./)*checkout/assets/\w+-\w+\.js" defer></script>`)
+
 // forbidden is what the policy would keep a page from using.
 var forbidden = regexp.MustCompile(`(?i)<script|<style|\sstyle=|\son\w+=|<iframe|<object|<base|<link[^>]+href="(https?:|//)|src=`)
 
-// TestNothingOutside: pages hold what their policy lets them have, and their
-// style is there.
+// TestNothingOutside: pages hold what their policy lets them have, and what they
+// name is there.
 func TestNothingOutside(t *testing.T) {
 	b := newBench(t)
 	id := b.invoice(func(bill *paybell.Bill) { bill.RequireBuyerNameAndEmail = true })
 	open := b.invoice()
 	b.open(open)
-	link := regexp.MustCompile(`<link rel="stylesheet" href="((?:\.\./)*)(checkout/style-\w+\.css)">`)
+	link := regexp.MustCompile(`<link rel="stylesheet" href="((?:\.\./)*)(checkout/assets/style-\w+\.css)">`)
 	for path, up := range map[string]string{page(id): "../", "/checkout?invoice-id=" + id: "", page(open): "../", "/invoices/" + open: "../", "/checkout/a/b/c": "../../../"} {
 		body := b.get(path).body
-		if found := forbidden.FindString(body); found != "" {
+		if found := forbidden.FindString(scripts.ReplaceAllString(body, "")); found != "" {
 			t.Errorf("%s has %q", path, found)
 		}
 		m := link.FindStringSubmatch(body)
@@ -318,6 +419,9 @@ func TestNothingOutside(t *testing.T) {
 		b.wants(a, 200, "prefers-color-scheme: dark")
 		if a.header.Get("Content-Type") != "text/css; charset=utf-8" || !strings.Contains(a.header.Get("Cache-Control"), "immutable") {
 			t.Errorf("the style comes as %v", a.header)
+		}
+		for _, script := range scripts.FindAllString(body, -1) {
+			b.wants(b.get("/"+script[strings.Index(script, "checkout/"):strings.Index(script, `" defer`)]), 200, "!eval(", "!Function(")
 		}
 		if strings.Contains(a.body, "url(") || strings.Contains(a.body, "@import") {
 			t.Error("the style loads something")
@@ -363,12 +467,13 @@ func TestHostileTexts(t *testing.T) {
 	})
 	for _, path := range []string{page(id), "/invoices/" + id, page(id) + "&success-url=" + url.QueryEscape(bad) + "&coin=" + url.QueryEscape(bad)} {
 		a := b.get(path)
+		a.body = scripts.ReplaceAllString(a.body, "")
 		b.wants(a, 200, "&lt;/script&gt;", "!<script", "!</script", "!onerror=alert(1)>", "!ZgotmplZ")
 		if n := strings.Count(a.body, "</title>"); n != 1 {
 			t.Errorf("%s: %d titles end", path, n)
 		}
 		// An override ends with the isolate that it is in; in the title it is last.
-		rest := regexp.MustCompile(`<bdi>[^<]*</bdi>|<title>[^<]*</title>`).ReplaceAllString(a.body, "")
+		rest := regexp.MustCompile(`<bdi>[^<]*</bdi>|<title>[^<]*</title>| data-title="[^"]*"`).ReplaceAllString(a.body, "")
 		if i := strings.Index(rest, "\u202e"); i >= 0 {
 			t.Errorf("%s: a text is not isolated: %.100q", path, rest[max(0, i-60):])
 		}

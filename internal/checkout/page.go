@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"reflect"
 	"strings"
 	"time"
 
@@ -30,6 +31,7 @@ type page struct {
 	root string // leads to the folder of /checkout/ and /invoices/
 	now  time.Time
 	Live bool // its address, asked for as a stream, tells of changes
+	Sent bool // it is such a change: what the script counts itself is left out
 
 	Native  paybell.Currency // that the invoice is priced in
 	Payment *paybell.Payment // that the page is about; nil: none
@@ -69,14 +71,24 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, v visit) error {
 		}
 		defer place.of.Leave(place.key)
 	}
+	var sent *page
+	var text []byte
 	return s.live.Serve(w, r, func(ctx context.Context) ([]byte, error) {
 		p, err := s.newPage(ctx, r, v)
-		if err != nil {
-			return nil, err
+		if err != nil || sent != nil && p.looksLike(sent) {
+			return text, err
 		}
-		p.Live = true
-		return p.render("live")
+		p.Live, p.Sent = true, true
+		sent = p
+		text, err = p.render("live")
+		return text, err
 	})
+}
+
+// looksLike reports whether drawing p would come to the same as drawing q, which
+// costs more than to find out.
+func (p *page) looksLike(q *page) bool {
+	return p.say == q.say && p.Window() == q.Window() && reflect.DeepEqual(p.CheckoutView, q.CheckoutView)
 }
 
 // showInvoice is the invoice to print: what its link leads to.
@@ -172,11 +184,11 @@ func (p *page) Wallet() template.URL {
 }
 
 // QR draws the payment: all of it, or the bare address.
-func (p *page) QR() qrCode {
+func (p *page) QR() web.QR {
 	if p.Invoice.Bill.SimpleQR {
-		return newQR(p.Payment.Address)
+		return web.NewQR(p.Payment.Address)
 	}
-	return newQR(p.URI())
+	return web.NewQR(p.URI())
 }
 
 // Depth is how many confirmations there are of those that are needed.
@@ -185,7 +197,7 @@ func (p *page) Depth() int { return min(p.Money.Depth, p.Payment.CompletedAfter)
 // Notes say what the invoice's flags mean for a buyer.
 func (p *page) Notes() (texts []string) {
 	for _, n := range notes {
-		if p.Invoice.Flags&n.flag != 0 {
+		if p.Invoice.Flags&n.flag != 0 && n.text != p.Text {
 			texts = append(texts, n.text)
 		}
 	}
@@ -199,6 +211,13 @@ func (p *page) Price(amount decimal.Decimal) string {
 		s = s[:i] + "," + s[i:]
 	}
 	return s
+}
+
+// About writes what a coin would cost, with 6 digits that count: the rate is not
+// locked, so more would say nothing.
+func (p *page) About(c desk.PricedCoin) string {
+	d := c.Due.Coins(c.Decimals)
+	return d.Round(int32(max(0, 6-d.NumDigits()-int(d.Exponent())))).String()
 }
 
 // Sum is a part of the total.

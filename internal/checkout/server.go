@@ -40,7 +40,7 @@ const (
 	choicesPerSecond   = 5
 	streamsPerInvoice  = 16
 	streamsPerAddress  = 32
-	streamsOfAllBuyers = 2000
+	streamsOfAllBuyers = 1000
 )
 
 //go:embed assets/style.css

@@ -44,7 +44,7 @@ var stages = [...]say{
 	closing:    {2, "", "wait", "Not paid", "The time to pay is over", "Do not send anything now. We are looking one last time whether your payment came in time.", "return", true},
 	part:       {2, "pay", "warn", "Partly paid", "Part of the payment has arrived", "Send the rest to the same address.", "return", true},
 	short:      {0, "", "stop", "Partly paid", "The payment is not complete", "The time is over, so do not send more. The merchant can accept what has arrived: ask them.", "done", false},
-	late:       {0, "", "stop", "Paid too late", "The payment came too late", "Do not send more. The merchant sees what has arrived and can accept it: ask them.", "done", false},
+	late:       {0, "", "stop", "Paid too late", "The payment came too late", lateNote, "done", false},
 	seen:       {3, "", "good", "Paid, not confirmed yet", "Payment received", "The network will confirm it now. You can close this page.", "done", true},
 	confirming: {3, "", "good", "Paid, not confirmed yet", "Payment received", "The network is confirming it. You can close this page.", "done", true},
 	completed:  {4, "", "good", "Paid", "Paid", "Thank you. The payment is confirmed and complete.", "done", false},
@@ -52,13 +52,15 @@ var stages = [...]say{
 	timedOut:   {0, "", "stop", "Expired", "This invoice has expired", "Do not send anything for it. Ask the merchant for a new one.", "done", false},
 }
 
+const lateNote = "Money came after the time was over, so do not send more. The merchant was told and decides whether it counts: ask them."
+
 // notes are what is said of flags.
 var notes = []struct {
 	flag paybell.Flags
 	text string
 }{
 	{paybell.Overpaid, "More has arrived than was asked for. Ask the merchant about the difference."},
-	{paybell.Late, "Money came after the time was over. The merchant was told and decides whether it counts."},
+	{paybell.Late, lateNote},
 	{paybell.Multiple, "Money came in more than one coin and is not added up. The merchant was told."},
 	{paybell.ReplacedFlag, "A transaction that was seen before was replaced by its sender and does not count."},
 	{paybell.ReorgedFlag, "The network took back a block. The payment has to be confirmed once more."},

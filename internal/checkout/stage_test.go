@@ -116,8 +116,8 @@ func TestEveryStageIsSaid(t *testing.T) {
 			t.Errorf("stage %d is not wholly said: %+v", i, s)
 		}
 		waits := s.Mark == "wait" || stage(i) == part || stage(i) == seen || stage(i) == confirming
-		if waits != (s.Refresh > 0) {
-			t.Errorf("stage %d looks again every %d s", i, s.Refresh)
+		if waits != s.Waits {
+			t.Errorf("stage %d looks again: %v", i, s.Waits)
 		}
 	}
 }
@@ -133,7 +133,7 @@ func TestWords(t *testing.T) {
 	}
 	v := facts()
 	for at, want := range map[time.Time]string{noon: "12:01 UTC", noon.Add(-24 * time.Hour): "1 March, 12:01 UTC"} {
-		if got := pageAt(v, visit{}, "", at).Until(); got != want {
+		if got := pageAt(v, visit{}, "", at).Until().Text; got != want {
 			t.Errorf("at %v: until %q, want %q", at, got, want)
 		}
 	}

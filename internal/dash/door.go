@@ -61,3 +61,29 @@ func nextPage(next string) string {
 	}
 	return u.RequestURI()
 }
+
+// forChangers keeps forms from those who could not send them.
+func forChangers(do action) action {
+	return func(w http.ResponseWriter, r *request) error {
+		if err := mayChange(r); err != nil {
+			return err
+		}
+		return do(w, r)
+	}
+}
+
+// mayChange refuses people who may only look.
+func mayChange(r *request) error {
+	if r.User.Role.Changes() {
+		return nil
+	}
+	return paybell.Errorf(paybell.Forbidden, "your role can look, but not change anything; ask an owner")
+}
+
+// mayManage keeps forms about users from those who could not send them.
+func mayManage(r *request) error {
+	if r.User.Role == paybell.RoleOwner {
+		return nil
+	}
+	return paybell.Errorf(paybell.Forbidden, "only an owner can do this; ask one")
+}

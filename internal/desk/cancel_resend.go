@@ -24,6 +24,9 @@ func (d *Desk) CancelResend(ctx context.Context, a Actor, clientID, id string) (
 			return r, paybell.Errorf(paybell.Conflict, "this job makes up for the time in which the webhook did not ring, and cannot be left half done: "+
 				"pause the webhook, which stops it, and enable it again with missed: skip")
 		}
-		return r, tx.CancelResend(&r, now())
+		if err := tx.CancelResend(&r, now()); err != nil {
+			return r, err
+		}
+		return r, a.audit(tx, "cancelResend", r.ID, "")
 	})
 }

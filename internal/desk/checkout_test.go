@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -297,6 +299,70 @@ func TestCheckoutKeepsSecrets(t *testing.T) {
 	id = c.invoice(shop, func(b *paybell.Bill) { b.MerchantOptions.ShowEmail = true })
 	if v := c.view(id, "", ""); v.Merchant.Email != "owner@cafe.example" {
 		t.Errorf("the merchant is %+v", v.Merchant)
+	}
+}
+
+// till counts what is paid with test coins.
+type till struct {
+	desk.Sandbox
+	paid atomic.Int64
+}
+
+func (s *till) Pay(context.Context, string, string, paybell.Units) (string, error) {
+	s.paid.Add(1)
+	return "tx", nil
+}
+
+// TestPayTest: who has a test invoice's link pays its open payment once, however
+// often and at how many places at once they ask.
+func TestPayTest(t *testing.T) {
+	c := newCounter(t)
+	sandbox := &till{}
+	c.Sandbox = sandbox
+	shop := c.client("")
+	id := c.invoice(shop)
+	want := func(what string, can bool, paid int64) {
+		t.Helper()
+		if v := c.view(id, "", ""); v.TestPay != can {
+			t.Errorf("%s: can be paid: %v", what, v.TestPay)
+		}
+		var wg sync.WaitGroup
+		var went atomic.Int64
+		for range 8 {
+			wg.Go(func() {
+				switch err := c.PayTest(t.Context(), id); {
+				case err == nil:
+					went.Add(1)
+				case paybell.CodeOf(err) != paybell.Conflict:
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if got := sandbox.paid.Swap(0); got != paid || went.Load() != paid {
+			t.Errorf("%s: paid %d times, and said so %d times, want %d", what, got, went.Load(), paid)
+		}
+	}
+	open := func() {
+		t.Helper()
+		_, _, err := c.OpenPayment(t.Context(), id, paybell.LTCT)
+		check(t, err)
+	}
+	want("nothing is chosen", false, 0)
+	open()
+	want("waiting", true, 1)
+	want("waiting, and on its way", true, 0)
+
+	id = c.invoice(shop)
+	open()
+	check(t, c.ExpireSandbox(t.Context(), shop, id, "window"))
+	want("the window is over", false, 0)
+	id = c.invoice(shop)
+	open()
+	check(t, c.CancelInvoice(t.Context(), shop, id))
+	want("cancelled", false, 0)
+	if err := c.PayTest(t.Context(), "nope"); paybell.CodeOf(err) != paybell.NotFound {
+		t.Errorf("no invoice: %v", err)
 	}
 }
 

@@ -35,6 +35,9 @@ func (d *Desk) CreateAccountToken(ctx context.Context, a Actor, name string) (pa
 		if len(all) >= paybell.MaxTokensPerMerchant {
 			return paybell.Errorf(paybell.Conflict, "this merchant has %d account tokens, which is the most; revoke one first", len(all))
 		}
-		return tx.CreateAccountToken(t, hash)
+		if err := tx.CreateAccountToken(t, hash); err != nil {
+			return err
+		}
+		return a.audit(tx, "createAccountToken", t.ID, t.Name)
 	})
 }

@@ -54,6 +54,9 @@ func (d *Desk) newInvoice(ctx context.Context, a Actor, in NewInvoice) (func(*st
 	if err := a.may(paybell.CreateInvoice); err != nil {
 		return nil, err
 	}
+	if err := a.acts(); err != nil {
+		return nil, err
+	}
 	if err := checkBill(&in.Bill); err != nil {
 		return nil, err
 	}
@@ -89,7 +92,10 @@ func (d *Desk) newInvoice(ctx context.Context, a Actor, in NewInvoice) (func(*st
 				return paybell.Invoice{}, err
 			}
 		}
-		if err := tx.Apply(created); err != nil || offer == nil {
+		if err := tx.Apply(created); err != nil {
+			return created.Invoice, err
+		}
+		if err := a.audit(tx, "createInvoice", created.Invoice.ID, ""); err != nil || offer == nil {
 			return created.Invoice, err
 		}
 		return d.openPayment(tx, created.Invoice, offer)

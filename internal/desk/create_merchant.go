@@ -11,10 +11,7 @@ import (
 func (d *Desk) CreateMerchant(ctx context.Context, name, email string) (paybell.Merchant, error) {
 	at := now()
 	m := paybell.Merchant{ID: paybell.NewUUID(at), Name: name, Email: email, CreatedAt: at}
-	if name == "" {
-		return m, paybell.InvalidField("name", "give the merchant a name")
-	}
-	if err := text("name", name, 127); err != nil {
+	if err := checkMerchant(name, email); err != nil {
 		return m, err
 	}
 	return m, store.Do(ctx, d.DB, func(tx *store.Tx) error { return tx.CreateMerchant(m) })

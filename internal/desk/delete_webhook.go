@@ -15,7 +15,10 @@ func (d *Desk) DeleteWebhook(ctx context.Context, a Actor, clientID, id string) 
 		if err != nil {
 			return err
 		}
-		return tx.DeleteWebhook(own, id, now())
+		if err := tx.DeleteWebhook(own, id, now()); err != nil {
+			return err
+		}
+		return a.audit(tx, "deleteWebhook", id, "")
 	})
 	return d.inFlight(id), err
 }

@@ -24,9 +24,13 @@ type Desk struct {
 	Wire    Wire           // nil: this process sends nothing
 	Allow   []netip.Prefix // private addresses that webhooks may point at
 
-	known sync.Map // client id -> knownClient
-	bell  bell
-	tries tries
+	known  sync.Map // client id -> knownClient
+	people people   // who is signed in
+	bell   bell
+
+	tries   pace // by client id: tests of webhooks
+	signIns pace // by address, and by e-mail address
+	codes   pace // by user id
 }
 
 // Quote knows rates.

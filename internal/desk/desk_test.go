@@ -138,7 +138,8 @@ func TestAccountTokens(t *testing.T) {
 	other := o.merchant()
 	_, text, err := o.CreateAccountToken(ctx, other, "x")
 	must(t, err)
-	if a, err := o.Account(ctx, text); err != nil || a != other {
+	as := desk.Actor{MerchantID: other.MerchantID, Person: true, Permissions: paybell.AllPermissions, Role: paybell.RoleStaff, Who: "account token x"}
+	if a, err := o.Account(ctx, text); err != nil || a != as {
 		t.Errorf("the token of %s acts as %+v, %v", other.MerchantID, a, err)
 	}
 

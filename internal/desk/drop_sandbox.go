@@ -11,5 +11,8 @@ func (d *Desk) DropSandbox(ctx context.Context, a Actor, txID string) error {
 	if err := a.may(paybell.UseSandbox); err != nil {
 		return err
 	}
+	if err := d.note(ctx, a, "dropSandbox", line(txID, 100), ""); err != nil {
+		return err
+	}
 	return d.Sandbox.Drop(ctx, a.MerchantID, txID)
 }

@@ -42,9 +42,14 @@ func (d *Desk) EnableWebhook(ctx context.Context, a Actor, clientID, id string, 
 			}
 		}
 		if !h.DisabledAt.IsZero() {
-			return enableEndpoint(tx, job, h)
+			job, err = enableEndpoint(tx, job, h)
+		} else {
+			job, err = startMissed(tx, job)
 		}
-		return startMissed(tx, job)
+		if err != nil {
+			return job, err
+		}
+		return job, a.audit(tx, "enableWebhook", w.ID, string(job.What))
 	})
 }
 
@@ -69,7 +74,11 @@ func (d *Desk) EnableEndpoint(ctx context.Context, a Actor, clientID, origin str
 		if err != nil {
 			return paybell.Resend{}, err
 		}
-		return enableEndpoint(tx, missed(paybell.Webhook{ClientID: own, Origin: origin}, skip), h)
+		job, err := enableEndpoint(tx, missed(paybell.Webhook{ClientID: own, Origin: origin}, skip), h)
+		if err != nil {
+			return job, err
+		}
+		return job, a.audit(tx, "enableEndpoint", own, origin)
 	})
 }
 

@@ -21,6 +21,9 @@ func (d *Desk) ExpireSandbox(ctx context.Context, a Actor, invoiceID, what strin
 		if err != nil {
 			return err
 		}
-		return tx.Hasten(inv, what == "lifetime", now())
+		if err := tx.Hasten(inv, what == "lifetime", now()); err != nil {
+			return err
+		}
+		return a.audit(tx, "expireSandbox", inv.ID, what)
 	})
 }

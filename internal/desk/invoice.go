@@ -35,10 +35,11 @@ func invoiceID(id string) (uuid string, err error) {
 	return uuid, nil
 }
 
-// ownInvoice loads an invoice that the actor may change: its own.
+// ownInvoice loads an invoice that the actor may change: its own, or, for a person,
+// any of the merchant's. What the person may do was asked for before.
 func (a Actor) ownInvoice(tx *store.Tx, id string) (paybell.Invoice, error) {
 	inv, err := a.invoice(tx, id)
-	if err == nil && inv.ClientID != a.ClientID {
+	if err == nil && inv.ClientID != a.ClientID && !a.Person {
 		return paybell.Invoice{}, paybell.Errorf(paybell.Forbidden, "another integration of yours made this invoice; only that one can change it")
 	}
 	return inv, err

@@ -9,7 +9,7 @@ import (
 
 // Clients lists the person's integration clients, oldest first.
 func (d *Desk) Clients(ctx context.Context, a Actor) ([]paybell.Client, error) {
-	if err := a.person(); err != nil {
+	if err := a.looker(); err != nil {
 		return nil, err
 	}
 	return store.View(ctx, d.DB, func(tx *store.Tx) ([]paybell.Client, error) { return tx.Clients(a.MerchantID) })

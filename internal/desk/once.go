@@ -26,6 +26,9 @@ type Once[T any] struct {
 const maxKey = 255
 
 func (o Once[T]) asked(a Actor) (store.Asked, error) {
+	if err := a.acts(); err != nil { // what is kept is kept by client
+		return store.Asked{}, err
+	}
 	for _, c := range []byte(o.Key) {
 		if c < ' ' || c > '~' {
 			return store.Asked{}, paybell.InvalidField("Idempotency-Key", "must be printable ASCII")

@@ -20,7 +20,10 @@ func (d *Desk) PauseWebhook(ctx context.Context, a Actor, clientID, id string) (
 		if err := tx.CancelMissed(w.ClientID, w.ID, now()); err != nil {
 			return err
 		}
-		return tx.UpdateWebhook(w)
+		if err := tx.UpdateWebhook(w); err != nil {
+			return err
+		}
+		return a.audit(tx, "pauseWebhook", w.ID, w.Origin)
 	})
 	return d.inFlight(id), err
 }

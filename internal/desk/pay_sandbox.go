@@ -43,6 +43,9 @@ func (d *Desk) PaySandbox(ctx context.Context, a Actor, invoiceID string, amount
 	if units.IsZero() {
 		units = p.Due // paid already: pay it again
 	}
+	if err := d.note(ctx, a, "paySandbox", inv.ID, p.Address); err != nil {
+		return "", err
+	}
 	return d.Sandbox.Pay(ctx, a.MerchantID, p.Address, units)
 }
 

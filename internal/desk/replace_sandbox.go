@@ -12,5 +12,8 @@ func (d *Desk) ReplaceSandbox(ctx context.Context, a Actor, txID string, toInvoi
 	if err := a.may(paybell.UseSandbox); err != nil {
 		return "", err
 	}
+	if err := d.note(ctx, a, "replaceSandbox", line(txID, 100), ""); err != nil {
+		return "", err
+	}
 	return d.Sandbox.Replace(ctx, a.MerchantID, txID, toInvoice)
 }

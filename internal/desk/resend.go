@@ -22,6 +22,9 @@ type ResendRequest struct {
 // there is no second one. With DryRun nothing happens, and Total says how many it
 // would be.
 func (d *Desk) Resend(ctx context.Context, a Actor, clientID, webhookID string, q ResendRequest) (paybell.Resend, error) {
+	if err := a.changes(); err != nil {
+		return paybell.Resend{}, err
+	}
 	at := now()
 	r := paybell.Resend{ID: paybell.NewUUID(at), State: paybell.ResendRunning, CreatedAt: at}
 	asked := 0
@@ -38,7 +41,13 @@ func (d *Desk) Resend(ctx context.Context, a Actor, clientID, webhookID string, 
 	if err != nil || q.DryRun {
 		return r, err
 	}
-	return store.Update(ctx, d.DB, func(tx *store.Tx) (paybell.Resend, error) { return tx.StartResend(r) })
+	return store.Update(ctx, d.DB, func(tx *store.Tx) (paybell.Resend, error) {
+		job, err := tx.StartResend(r)
+		if err != nil || job.ID != r.ID { // one that asks for the same is running
+			return job, err
+		}
+		return job, a.audit(tx, "resend", job.WebhookID, string(job.What))
+	})
 }
 
 var errWhatToResend = paybell.Errorf(paybell.Invalid, "say what to send again: notificationId for one, failedSince for all that were given up since then, "+
@@ -85,10 +94,18 @@ func (a Actor) resend(tx *store.Tx, clientID, webhookID string, q ResendRequest,
 	return r, err
 }
 
+// seesResends is the permission to look at jobs: people who may look see them, too.
+func (a Actor) seesResends() paybell.Permissions {
+	if a.Person {
+		return paybell.GetWebhooks
+	}
+	return paybell.ResendNotifications
+}
+
 // Resends lists a client's jobs, the newest first, at most MaxPull.
 func (d *Desk) Resends(ctx context.Context, a Actor, clientID string) ([]paybell.Resend, error) {
 	return store.View(ctx, d.DB, func(tx *store.Tx) ([]paybell.Resend, error) {
-		own, err := a.actsFor(tx, clientID, paybell.ResendNotifications)
+		own, err := a.actsFor(tx, clientID, a.seesResends())
 		if err != nil {
 			return nil, err
 		}
@@ -99,7 +116,7 @@ func (d *Desk) Resends(ctx context.Context, a Actor, clientID string) ([]paybell
 // FindResend reads one job of a client.
 func (d *Desk) FindResend(ctx context.Context, a Actor, clientID, id string) (paybell.Resend, error) {
 	return store.View(ctx, d.DB, func(tx *store.Tx) (paybell.Resend, error) {
-		own, err := a.actsFor(tx, clientID, paybell.ResendNotifications)
+		own, err := a.actsFor(tx, clientID, a.seesResends())
 		if err != nil {
 			return paybell.Resend{}, err
 		}

@@ -32,7 +32,10 @@ func (d *Desk) RotateSecret(ctx context.Context, a Actor, clientID string, overl
 			return "", err
 		}
 		at := now()
-		return c.ID, tx.RotateSecret(c.ID, secret, at, at.Add(overlap))
+		if err := tx.RotateSecret(c.ID, secret, at, at.Add(overlap)); err != nil {
+			return "", err
+		}
+		return c.ID, a.audit(tx, "rotateSecret", c.ID, "")
 	})
 	if err != nil {
 		return "", err

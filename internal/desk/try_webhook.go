@@ -2,10 +2,7 @@ package desk
 
 import (
 	"context"
-	"sync"
 	"time"
-
-	"golang.org/x/time/rate"
 
 	"github.com/paybell/paybell"
 	"github.com/paybell/paybell/internal/store"
@@ -15,6 +12,9 @@ import (
 // marked as a test, and tells how it went. It has no number, is not kept and not
 // tried again. Each client may do so now and then.
 func (d *Desk) TryWebhook(ctx context.Context, a Actor, clientID, id string, event string) (paybell.Attempt, error) {
+	if err := a.changes(); err != nil {
+		return paybell.Attempt{}, err
+	}
 	events, err := paybell.ParseEvents("event", []string{event})
 	if err != nil {
 		return paybell.Attempt{}, err
@@ -42,38 +42,19 @@ func (d *Desk) TryWebhook(ctx context.Context, a Actor, clientID, id string, eve
 	if err != nil {
 		return paybell.Attempt{}, err
 	}
-	if err := d.tries.take(f.hook.ClientID); err != nil {
+	if wait := d.tries.take(f.hook.ClientID, tryBurst, tryEvery); wait > 0 {
+		return paybell.Attempt{}, &paybell.Error{Code: paybell.RateLimited, RetryAfter: wait,
+			Detail: "tests are limited to one in six seconds for each client; wait and try again"}
+	}
+	if err := d.note(ctx, a, "tryWebhook", f.hook.ID, event); err != nil {
 		return paybell.Attempt{}, err
 	}
 	n := paybell.Sample(events&paybell.AllEvents, f.merchant, f.hook.ClientID, f.names, now())
 	return d.Wire.Try(ctx, f.hook, n)
 }
 
-// tries counts the tests of each client: the button must not be a port scanner.
-type tries struct {
-	mu      sync.Mutex
-	buckets map[string]*rate.Limiter
-}
-
+// The button for tests must not be a port scanner.
 const (
-	tryEvery = 6 * time.Second
 	tryBurst = 5
+	tryEvery = 6 * time.Second
 )
-
-func (t *tries) take(clientID string) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if len(t.buckets) > 10_000 || t.buckets == nil {
-		t.buckets = map[string]*rate.Limiter{}
-	}
-	bucket := t.buckets[clientID]
-	if bucket == nil {
-		bucket = rate.NewLimiter(rate.Every(tryEvery), tryBurst)
-		t.buckets[clientID] = bucket
-	}
-	if bucket.Allow() {
-		return nil
-	}
-	return &paybell.Error{Code: paybell.RateLimited, RetryAfter: tryEvery,
-		Detail: "tests are limited to one in six seconds for each client; wait and try again"}
-}

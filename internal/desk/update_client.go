@@ -3,6 +3,7 @@ package desk
 import (
 	"context"
 	"net/netip"
+	"strings"
 
 	"github.com/paybell/paybell"
 	"github.com/paybell/paybell/internal/store"
@@ -29,12 +30,18 @@ func (d *Desk) UpdateClient(ctx context.Context, a Actor, id string, change Clie
 			return c, err
 		}
 		if c = change.of(c); c.State == paybell.ClientDeleted {
-			return c, tx.DeleteClient(c.ID, now())
+			if err := tx.DeleteClient(c.ID, now()); err != nil {
+				return c, err
+			}
+			return c, a.audit(tx, "deleteClient", c.ID, c.Name)
 		}
 		if err := checkClient(c); err != nil {
 			return c, err
 		}
-		return c, tx.UpdateClient(c)
+		if err := tx.UpdateClient(c); err != nil {
+			return c, err
+		}
+		return c, a.audit(tx, "updateClient", c.ID, change.fields())
 	})
 	d.known.Delete(c.ID)
 	return c, err
@@ -50,6 +57,23 @@ func (ch ClientChange) of(c paybell.Client) paybell.Client {
 	set(&c.EventNames, ch.EventNames)
 	set(&c.AllowedIPs, ch.AllowedIPs)
 	return c
+}
+
+// fields names what is to be otherwise.
+func (ch ClientChange) fields() string {
+	var names []string
+	for _, f := range []struct {
+		name  string
+		given bool
+	}{
+		{"name", ch.Name != nil}, {"integration", ch.Integration != nil}, {"URL", ch.URL != nil}, {"state", ch.State != nil},
+		{"permissions", ch.Permissions != nil}, {"allowed IPs", ch.AllowedIPs != nil}, {"event names", ch.EventNames != nil},
+	} {
+		if f.given {
+			names = append(names, f.name)
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 func set[T any](field *T, to *T) {

@@ -36,7 +36,10 @@ func (d *Desk) UpdateWebhook(ctx context.Context, a Actor, clientID, id string, 
 		}
 		job := missed(w, false)
 		job.Since = old.FailingSince
-		if err := tx.UpdateWebhook(w); err != nil || old.DisabledAt.IsZero() || w.State != paybell.WebhookActive {
+		if err := tx.UpdateWebhook(w); err != nil {
+			return err
+		}
+		if err := a.audit(tx, "updateWebhook", w.ID, w.Origin); err != nil || old.DisabledAt.IsZero() || w.State != paybell.WebhookActive {
 			return err
 		}
 		_, err = startMissed(tx, job) // it is away from an endpoint that was disabled

@@ -1,12 +1,15 @@
 // Package prune deletes what is over: deliveries, attempts and notifications when
-// they are old, remembered answers after a day, secrets after their overlap. It
-// works in small steps, so that nobody waits for it.
+// they are old, remembered answers after a day, secrets after their overlap,
+// sessions and passes that are over, what people did after more than a year, and of
+// buyers who were to be erased what somebody still waited for then. It works in
+// small steps, so that nobody waits for it.
 package prune
 
 import (
 	"context"
 	"time"
 
+	"github.com/paybell/paybell"
 	"github.com/paybell/paybell/internal/store"
 )
 
@@ -29,6 +32,7 @@ type Pruner struct {
 
 const (
 	batch       = 500                   // rows of a kind that one step deletes
+	eraseBatch  = 50                    // invoices of whose notifications one step erases what is left of buyers
 	pause       = 50 * time.Millisecond // while there is more: others write between
 	sweepEvery  = 10 * time.Minute      // a look through everything that is old
 	resendsKept = 30 * 24 * time.Hour
@@ -48,6 +52,9 @@ func (p *Pruner) Step(ctx context.Context) (wait time.Duration, err error) {
 		func(tx *store.Tx) (int64, error) { return tx.ForgetAnswers(now.Add(-store.AnswersKept), batch) },
 		func(tx *store.Tx) (int64, error) { return tx.ForgetSecrets(now, batch) },
 		func(tx *store.Tx) (int64, error) { return tx.ForgetResends(now.Add(-resendsKept), batch) },
+		func(tx *store.Tx) (int64, error) { return tx.ForgetSessions(now, batch) },
+		func(tx *store.Tx) (int64, error) { return tx.ForgetPasses(now, batch) },
+		func(tx *store.Tx) (int64, error) { return tx.ForgetAudit(now.Add(-paybell.AuditKept), batch) },
 	} {
 		n, err := store.Update(ctx, p.DB, forget)
 		if err != nil {
@@ -56,6 +63,13 @@ func (p *Pruner) Step(ctx context.Context) (wait time.Duration, err error) {
 		if n == batch {
 			wait = min(wait, pause)
 		}
+	}
+	left, err := store.Update(ctx, p.DB, func(tx *store.Tx) (int64, error) { return tx.EraseLeft(now, eraseBatch) })
+	if err != nil {
+		return 0, err
+	}
+	if left == eraseBatch {
+		wait = min(wait, pause)
 	}
 	if now.Sub(p.swept) < sweepEvery {
 		return wait, nil

@@ -77,6 +77,17 @@ func (tx *Tx) UpdateClient(c paybell.Client) error {
 	return err
 }
 
+// SetTerms writes by what terms a client's invoices are made from now on; one that
+// is not there is NotFound.
+func (tx *Tx) SetTerms(clientID string, t paybell.Terms) error {
+	n, err := tx.exec(`UPDATE clients SET pay_window = $2, lifetime = $3, tolerance = $4, accept_late = $5 WHERE id = $1 AND state <> 'deleted'`,
+		clientID, t.Window.Microseconds(), t.Lifetime.Microseconds(), t.Tolerance, flag(t.AcceptLate))
+	if err == nil && n == 0 {
+		err = errNoClient(clientID)
+	}
+	return err
+}
+
 // DeleteClient ends a client for ever, with its secrets and all its webhooks;
 // nothing is sent to them any more. Its invoices stay. One that is not there is
 // NotFound.

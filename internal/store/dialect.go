@@ -74,6 +74,7 @@ func migrate(ctx context.Context, conn *sql.DB, d dialect, path string, allowed 
 		goose.WithGoMigrations(
 			goose.NewGoMigration(3, &goose.GoFunc{RunTx: fillFilters}, nil),
 			goose.NewGoMigration(4, &goose.GoFunc{RunTx: d.deliveryEngine}, nil),
+			goose.NewGoMigration(7, &goose.GoFunc{RunTx: fillNumbers}, nil),
 		))
 	if err != nil {
 		return err

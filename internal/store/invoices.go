@@ -3,8 +3,6 @@ package store
 import (
 	"encoding/json"
 	"fmt"
-	"math"
-	"strconv"
 	"strings"
 	"time"
 
@@ -77,14 +75,17 @@ func (tx *Tx) SaveBill(inv paybell.Invoice) error {
 	if err != nil {
 		return fmt.Errorf("encode the bill: %w", err)
 	}
-	_, err = tx.exec("UPDATE invoices SET bill = $2, po_number = $3, integration = $4, searched = $5 WHERE id = $1",
-		inv.ID, string(bill), poNumber(&inv), inv.Bill.Integration(), inv.Bill.Searched())
+	_, err = tx.exec("UPDATE invoices SET bill = $2, po_number = $3, integration = $4, searched = $5, number = $6 WHERE id = $1",
+		inv.ID, string(bill), poNumber(&inv), inv.Bill.Integration(), inv.Bill.Searched(), number(&inv))
 	return err
 }
 
 // poNumber is an invoice's purchase order number as a column has it: PostgreSQL
 // knows no zero bytes.
 func poNumber(inv *paybell.Invoice) string { return strings.ReplaceAll(inv.Bill.PONumber, "\x00", " ") }
+
+// number is the same for the merchant's own number.
+func number(inv *paybell.Invoice) string { return strings.ReplaceAll(inv.Bill.Number, "\x00", " ") }
 
 // PONumberTaken reports whether an invoice of the merchant has this purchase
 // order number. Of several transactions that ask for one merchant, one waits for
@@ -93,7 +94,8 @@ func (tx *Tx) PONumberTaken(merchantID, number string) (bool, error) {
 	if err := tx.lock("SELECT id FROM merchants WHERE id = $1", merchantID); err != nil {
 		return false, err
 	}
-	_, taken, err := one(tx, scanText, "SELECT id FROM invoices WHERE merchant_id = $1 AND po_number = $2 AND po_number <> '' LIMIT 1", merchantID, number)
+	_, taken, err := one(tx, scanText, `SELECT id FROM invoices WHERE merchant_id = $1 AND lower(po_number) = lower(CAST($2 AS TEXT)) AND po_number <> ''
+		AND po_number = $2 LIMIT 1`, merchantID, number)
 	return taken, err
 }
 
@@ -107,118 +109,21 @@ func scanNotification(s scanner) (n paybell.Notification, err error) {
 // History lists what was told of an invoice, oldest first, after a version.
 func (tx *Tx) History(invoiceID string, after, limit int) ([]paybell.Notification, error) {
 	return list(tx, scanNotification, "SELECT "+notificationColumns+` FROM notifications
-		WHERE invoice_id = $1 AND version > $2 ORDER BY version LIMIT $3`, invoiceID, after, limit)
+		WHERE invoice_id = $1 AND invoice_id <> '' AND version > $2 ORDER BY version LIMIT $3`, invoiceID, after, limit)
 }
 
-// MaxPage is how many invoices a page of a list has at most.
-const MaxPage = 100
-
-// MaxWords is how many words a search has at most.
-const MaxWords = 4
-
-// InvoiceFilter says which of a merchant's invoices to list.
-type InvoiceFilter struct {
-	MerchantID  string
-	State       paybell.State // empty: any
-	ClientID    string        // empty: any
-	Integration string        // the client's id, or what the metadata say; empty: any
-	From, To    time.Time     // when it was created, both included; zero: any
-	None        bool          // for what no invoice can be: the desk answers itself
-	Words       []string      // all of them are in it, in any case, or are its id; at most MaxWords
-	// Before is the last invoice of the page before; its moment and id. Zero:
-	// from the newest.
-	BeforeAt time.Time
-	BeforeID string
-	Limit    int // 1..MaxPage
+// LastTold lists what was told of an invoice, newest first.
+func (tx *Tx) LastTold(invoiceID string, limit int) ([]paybell.Notification, error) {
+	return list(tx, scanNotification, "SELECT "+notificationColumns+` FROM notifications
+		WHERE invoice_id = $1 AND invoice_id <> '' ORDER BY version DESC LIMIT $2`, invoiceID, limit)
 }
 
-// Invoices lists a merchant's invoices, newest first, with their payments and
-// transfers.
-func (tx *Tx) Invoices(f InvoiceFilter) ([]paybell.Invoice, error) {
-	before, to := micros(f.BeforeAt), micros(f.To)
-	if before == 0 {
-		before = math.MaxInt64
-	}
-	if f.To.IsZero() {
-		to = math.MaxInt64
-	}
-	var like, ids [MaxWords]string
-	for i, word := range f.Words {
-		ids[i] = strings.ToLower(word)
-		like[i] = "%" + strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(ids[i]) + "%"
-	}
-	page, err := list(tx, scanInvoice, "SELECT "+invoiceColumns+` FROM invoices
-		WHERE merchant_id = $1 AND (created_at, id) < ($2, $3) AND created_at >= $4 AND created_at <= $5
-		AND ($6 = '' OR state = $6) AND ($7 = '' OR client_id = $7) AND ($8 = '' OR integration = $8 OR client_id = $8)
-		AND ($9 = '' OR searched LIKE $9 ESCAPE '\' OR id = $10) AND ($11 = '' OR searched LIKE $11 ESCAPE '\' OR id = $12)
-		AND ($13 = '' OR searched LIKE $13 ESCAPE '\' OR id = $14) AND ($15 = '' OR searched LIKE $15 ESCAPE '\' OR id = $16)
-		ORDER BY created_at DESC, id DESC LIMIT $17`,
-		f.MerchantID, before, f.BeforeID, micros(f.From), to, string(f.State), f.ClientID, f.Integration,
-		like[0], ids[0], like[1], ids[1], like[2], ids[2], like[3], ids[3], f.Limit)
-	if err != nil {
-		return nil, err
-	}
-	return page, tx.addPayments(page)
+// HooksOf lists the ids of the webhooks that may have been told of an invoice: its
+// client's and its own, those that were deleted last.
+func (tx *Tx) HooksOf(clientID, invoiceID string, limit int) ([]string, error) {
+	return list(tx, scanText, `SELECT id FROM webhooks WHERE client_id = $1 AND invoice_id IN ('', $2)
+		ORDER BY CASE WHEN state = 'deleted' THEN 1 ELSE 0 END, created_at, id LIMIT $3`, clientID, invoiceID, limit)
 }
-
-// addPayments reads the payments and transfers of a page of invoices, all at
-// once.
-func (tx *Tx) addPayments(page []paybell.Invoice) error {
-	ids := make([]any, MaxPage) // of one length always: one statement
-	byID := map[string]*paybell.Invoice{}
-	for i := range ids {
-		ids[i] = ""
-		if i < len(page) {
-			ids[i], byID[page[i].ID] = page[i].ID, &page[i]
-		}
-	}
-	if len(page) == 0 {
-		return nil
-	}
-	payments, err := list(tx, scanOfInvoice(scanPayment), "SELECT "+paymentColumns+", invoice_id FROM payments WHERE invoice_id IN ("+pageOfIDs+") ORDER BY opened_at, id", ids...)
-	if err != nil || len(payments) == 0 {
-		return err
-	}
-	for _, p := range payments {
-		byID[p.invoiceID].Payments = append(byID[p.invoiceID].Payments, p.value)
-	}
-	transfers, err := list(tx, scanOfInvoice(scanTransfer), "SELECT "+transferColumns+", invoice_id FROM transfers WHERE invoice_id IN ("+pageOfIDs+") ORDER BY network, txid, position, asset", ids...)
-	for _, t := range transfers {
-		byID[t.invoiceID].Transfers = append(byID[t.invoiceID].Transfers, t.value)
-	}
-	return err
-}
-
-// pageOfIDs is the parameters for a page of ids: $1, $2, ...
-var pageOfIDs = func() string {
-	names := make([]string, MaxPage)
-	for i := range names {
-		names[i] = "$" + strconv.Itoa(i+1)
-	}
-	return strings.Join(names, ", ")
-}()
-
-// ofInvoice is a part of an invoice that was read with the parts of others.
-type ofInvoice[T any] struct {
-	invoiceID string
-	value     T
-}
-
-// scanOfInvoice reads a row whose last column is the invoice's id.
-func scanOfInvoice[T any](scan func(scanner) (T, error)) func(scanner) (ofInvoice[T], error) {
-	return func(s scanner) (row ofInvoice[T], err error) {
-		row.value, err = scan(withID{s, &row.invoiceID})
-		return row, err
-	}
-}
-
-// withID is a row that has one more column than its reader knows.
-type withID struct {
-	scanner
-	id *string
-}
-
-func (w withID) Scan(dest ...any) error { return w.scanner.Scan(append(dest, w.id)...) }
 
 // Apply writes changes of one invoice, made by one call of Next or Create: the
 // invoice as it now is (guarded by its version), a notification of each change,
@@ -291,12 +196,12 @@ func (tx *Tx) saveInvoice(inv paybell.Invoice, was int) error {
 		if err != nil {
 			return fmt.Errorf("encode the bill: %w", err)
 		}
-		_, err = tx.exec("INSERT INTO invoices ("+invoiceColumns+`, due_at, due_network, po_number, integration, searched)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)`,
+		_, err = tx.exec("INSERT INTO invoices ("+invoiceColumns+`, due_at, due_network, po_number, integration, searched, number)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)`,
 			inv.ID, inv.MerchantID, inv.ClientID, inv.Version, string(inv.State), int64(inv.Flags), string(bill),
 			micros(inv.CreatedAt), micros(inv.ExpiresAt), micros(inv.PaidAt), micros(inv.CompletedAt),
 			micros(inv.CancelledAt), micros(inv.TimedOutAt), inv.Window.Microseconds(), inv.Tolerance, flag(inv.AcceptLate), flag(inv.Test),
-			micros(dueAt), dueNetwork, poNumber(&inv), inv.Bill.Integration(), inv.Bill.Searched())
+			micros(dueAt), dueNetwork, poNumber(&inv), inv.Bill.Integration(), inv.Bill.Searched(), number(&inv))
 		return err
 	}
 	n, err := tx.exec(`UPDATE invoices SET version = $3, state = $4, flags = $5, paid_at = $6, completed_at = $7,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -593,6 +594,44 @@ func TestMigrationFails(t *testing.T) {
 		if _, err := copied.raw.Query("SELECT * FROM answers"); err == nil {
 			t.Error("the copy is one of an earlier start")
 		}
+	}
+}
+
+// A store of before there were people gets them; a change that fails in the middle
+// leaves it as it was.
+func TestMigratePeople(t *testing.T) {
+	ctx := context.Background()
+	for _, o := range oldStores(t) {
+		columns := columns1(t, o.raw)
+		staying := contentOf(t, o.raw, kept(columns))
+		for _, table := range []string{"users", "audit"} {
+			o.exec(t, "CREATE TABLE "+table+" (in_the_way BIGINT)")
+			o.wantNotOpened(t, true, "change the schema")
+			if n := o.version(t); n != 4 {
+				t.Errorf("%s: it has schema %d", o.name, n)
+			}
+			o.exec(t, "DROP TABLE "+table)
+		}
+		db := o.mustOpen(t, true)
+		if n := o.version(t); n < 5 {
+			t.Errorf("%s: it has schema %d", o.name, n)
+		}
+		if got := contentOf(t, o.raw, kept(columns)); !reflect.DeepEqual(got, staying) {
+			t.Errorf("%s: what was there was changed", o.name)
+		}
+		u := paybell.User{ID: paybell.NewUUID(time1), MerchantID: merchant1, Email: "a@b.example", Name: "Zoë", Role: paybell.RoleOwner, CreatedAt: time1}
+		e := paybell.AuditEntry{ID: paybell.NewUUID(time1), MerchantID: merchant1, At: time1, Who: "operator", Action: "createUser", Subject: u.ID}
+		if err := Do(ctx, db, func(tx *Tx) error {
+			return errors.Join(tx.CreateUser(u, "hash"), tx.CreateSession(paybell.Session{ID: "s", UserID: u.ID, CreatedAt: time1, SeenAt: time1}, "s"), tx.Audit(e))
+		}); err != nil {
+			t.Errorf("%s: %v", o.name, err)
+		}
+		users, err := View(ctx, db, func(tx *Tx) ([]paybell.User, error) { return tx.Users(merchant1) })
+		if err != nil || len(users) != 1 || users[0] != u {
+			t.Errorf("%s: the users are %s, %v", o.name, show(t, users), err)
+		}
+		wantGoingOn(t, o.name, db)
+		closeSQLite(t, db)
 	}
 }
 

@@ -72,12 +72,14 @@ func (l *Live) Serve(w http.ResponseWriter, r *http.Request, render func(ctx con
 	}
 }
 
-// event is one message with text as its data.
+// event is one message with text as its data. A carriage return would end a line,
+// too; HTML reads it as a line feed.
 func event(text []byte) []byte {
+	text = bytes.ReplaceAll(bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n")), []byte("\r"), []byte("\n"))
 	var b bytes.Buffer
 	for line := range bytes.Lines(text) {
 		b.WriteString("data: ")
-		b.Write(bytes.TrimRight(line, "\r\n"))
+		b.Write(bytes.TrimSuffix(line, []byte("\n")))
 		b.WriteByte('\n')
 	}
 	b.WriteByte('\n')

@@ -52,10 +52,15 @@ function showDialogs() {
 	}
 }
 
-// Asks before what cannot be undone.
+// Asks before what cannot be undone, and sends a form once: a second click while
+// the answer is on its way is none.
+const sent = new Set();
+addEventListener("pageshow", () => sent.clear());
 document.addEventListener("submit", (event) => {
-	const text = event.submitter?.dataset.confirm || event.target.dataset.confirm;
-	if (text && !confirm(text)) event.preventDefault();
+	const form = event.target;
+	const text = event.submitter?.dataset.confirm || form.dataset.confirm;
+	if (form.method === "post" && sent.has(form) || text && !confirm(text)) event.preventDefault();
+	else sent.add(form);
 });
 
 // Forms of one choice are sent when it is made.
@@ -90,6 +95,33 @@ document.addEventListener("change", (event) => {
 	if (menu) sayChosen(menu);
 });
 
+// Moments in forms are UTC in the address and the viewer's own on the screen.
+const local = (ms) => new Date(ms - new Date(ms).getTimezoneOffset() * 60000).toISOString().slice(0, 16);
+for (const input of document.querySelectorAll("input[type=datetime-local][data-utc]")) {
+	if (input.value) input.value = local(Date.parse(input.value + "Z"));
+	const zone = input.closest("label")?.querySelector("[data-zone]");
+	if (zone) zone.textContent = "your time";
+	input.form?.addEventListener("formdata", (event) => {
+		const at = new Date(input.value);
+		if (input.name && !isNaN(at)) event.formData.set(input.name, at.toISOString().slice(0, 16));
+	});
+}
+
+// The total of a new invoice, while it is typed. The server counts it anyway.
+function sumUp(form) {
+	const box = form.querySelector("[data-sum]");
+	const select = form.querySelector("select[name=currency]");
+	if (!box || !select) return;
+	const all = (name) => [...form.querySelectorAll(`input[name=${name}]`)].map((field) => Number(field.value.trim() || 0));
+	const [quantities, prices] = [all("quantity"), all("price")];
+	const sum = prices.reduce((total, price, i) => total + price * (quantities[i] || 1), 0) + all("shipping")[0] + all("tax")[0] - all("discount")[0];
+	const { symbol, digits } = select.selectedOptions[0].dataset;
+	const line = box.querySelector(".sum");
+	line.hidden = !(sum > 0);
+	line.querySelector("output").textContent = line.hidden ? "" : sum.toLocaleString("en", { minimumFractionDigits: +digits, maximumFractionDigits: +digits }) + " " + symbol;
+}
+document.addEventListener("input", (event) => { if (event.target.form?.matches(".new-invoice")) sumUp(event.target.form); });
+
 function dress(root) {
 	showTimes(root);
 	for (const button of root.querySelectorAll("[data-copy][hidden]")) button.hidden = false;
@@ -115,8 +147,14 @@ function live() {
 		};
 	};
 	open();
+	// A tab that nobody looks at gives its connection back: browsers have six for each
+	// server.
 	addEventListener("pagehide", () => source.close());
 	addEventListener("pageshow", (event) => { if (event.persisted) open(); });
+	document.addEventListener("visibilitychange", () => {
+		source.close();
+		if (!document.hidden) open();
+	});
 }
 
 dress(document);

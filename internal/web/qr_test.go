@@ -1,4 +1,4 @@
-package checkout
+package web
 
 import (
 	"fmt"
@@ -15,7 +15,7 @@ func TestQR(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	drawn := newQR(text)
+	drawn := NewQR(text)
 	if drawn.Size != code.Size+8 {
 		t.Errorf("the code has %d modules with its border, want %d", drawn.Size, code.Size+8)
 	}
@@ -36,7 +36,7 @@ func TestQR(t *testing.T) {
 			}
 		}
 	}
-	if long := newQR(strings.Repeat("x", 5000)); long.Size != 0 || long.Path != "" {
+	if long := NewQR(strings.Repeat("x", 5000)); long.Size != 0 || long.Path != "" {
 		t.Error("what is too long has a code")
 	}
 }

@@ -1,4 +1,4 @@
-package checkout
+package web
 
 import (
 	"fmt"
@@ -10,19 +10,19 @@ import (
 // quiet is the white border around a code, in modules (ISO/IEC 18004 asks for 4).
 const quiet = 4
 
-// qrCode is a QR code to be drawn as SVG: the black modules as one path, in a
+// QR is a QR code to be drawn as SVG: the black modules as one path, in a
 // square of Size modules.
-type qrCode struct {
+type QR struct {
 	Size int // 0: there is no code
 	Path string
 }
 
-// newQR draws text. What is too long for a code gives none: it stands beside in
+// NewQR draws text. What is too long for a code gives none: it stands beside in
 // letters.
-func newQR(text string) qrCode {
+func NewQR(text string) QR {
 	code, err := qr.Encode(text, qr.M)
 	if err != nil {
-		return qrCode{}
+		return QR{}
 	}
 	var path strings.Builder
 	for y := range code.Size {
@@ -36,5 +36,5 @@ func newQR(text string) qrCode {
 			}
 		}
 	}
-	return qrCode{Size: code.Size + 2*quiet, Path: path.String()}
+	return QR{Size: code.Size + 2*quiet, Path: path.String()}
 }
