@@ -51,13 +51,17 @@ func TestAlerts(t *testing.T) {
 		t.Error("the page of the endpoint says it twice")
 	}
 
+	s = r.shop("Tickets")
 	disabled := s.hook("https://disabled.example/")
 	s.create(s.draft("INV-2", "10"), now.Add(-6*24*time.Hour))
 	s.outage(disabled, 1, now.Add(-time.Hour))
+	s = r.shop("Bookings")
 	gone := s.hook("https://gone.example/")
 	s.create(s.draft("INV-3", "10"), now)
 	s.answers(gone, 1, 410, "answered 410: nothing is there any more, so the webhook is disabled", "", now, time.Second)
+	atGone := integrationPath(s.client.ID)
 	for i := range 3 {
+		s := r.shop(fmt.Sprint("More", i))
 		w := s.hook(fmt.Sprintf("https://more%d.example/", i))
 		s.create(s.draft("INV-4", "10"), now.Add(-10*time.Minute))
 		s.answers(w, 1, 0, "<script>alert(1)</script>", "", now.Add(-time.Duration(10-i)*time.Minute), time.Second)
@@ -72,7 +76,7 @@ func TestAlerts(t *testing.T) {
 		t.Error("what a receiver said is not escaped")
 	}
 	r.owner.get("/dash/").want(t, http.StatusOK, "disabled.example was disabled", text, "more0.example", "more1.example", "more2.example",
-		"A webhook of Webshop at gone.example was disabled on "+moment(now)+": answered 410: nothing is there any more.", integrationPath(s.client.ID))
+		"A webhook of Bookings at gone.example was disabled on "+moment(now)+": answered 410: nothing is there any more.", atGone)
 
 	// Nobody else is told.
 	other := r.another()

@@ -80,6 +80,9 @@ func (s *Server) endpoint(ctx context.Context, r *request) (view, error) {
 	if err != nil {
 		return view{}, err
 	}
+	if len(all.Lines) == 0 {
+		return view{}, paybell.Errorf(paybell.NotFound, "no webhook of the integration rings at %.200s", q.Get("origin"))
+	}
 	e := newEndpointView(all.Lines[0], max(barsOfEndpoint, len(all.Lines[0].Recent)), true)
 	p := endpointPage{endpointView: e, Jobs: jobViews(all.Jobs)}
 	for _, w := range e.Webhooks {

@@ -127,12 +127,12 @@ func (s *shop) exhaust(w paybell.Webhook, number int64, at time.Time) {
 }
 
 // outage records attempts at a delivery that failed, over so long that its endpoint
-// is disabled.
+// is disabled at the end.
 func (s *shop) outage(w paybell.Webhook, number int64, until time.Time) {
 	s.Helper()
 	const n = 12
 	for i := range n {
-		s.answers(w, number, 500, "answered 500", "", until.Add(-paybell.DisableAfter*time.Duration(n-1-i)/(n-2)), time.Second)
+		s.answers(w, number, 500, "answered 500", "", until.Add(-paybell.DisableAfter*time.Duration(n-1-i)/(n-1)), time.Millisecond)
 	}
 }
 

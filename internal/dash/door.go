@@ -3,6 +3,7 @@ package dash
 import (
 	"net/http"
 	"net/url"
+	"path"
 	"strings"
 	"time"
 
@@ -56,7 +57,7 @@ func (s *Server) signOut(w http.ResponseWriter, r *request) error {
 // nextPage is where who signs in wanted to go: a page of ours, nothing else.
 func nextPage(next string) string {
 	u, err := url.Parse(next)
-	if err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(u.Path, "/dash/") || strings.Contains(next, `\`) {
+	if err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(path.Clean(u.Path)+"/", "/dash/") || strings.Contains(next, `\`) {
 		return "/dash/"
 	}
 	return u.RequestURI()

@@ -15,6 +15,7 @@ import (
 type testPanel struct {
 	Opened  bool   // there is a payment to pay to
 	Missing string // of it; empty: nothing
+	Part    bool   // some of it came
 	Window  bool   // it waits, and its time can be ended
 	Mempool string // the newest transaction that is in no block; empty: there is none
 	Blocks  int    // to mine until all is confirmed; 0: all is
@@ -31,7 +32,7 @@ func newTestPanel(inv *paybell.Invoice) *testPanel {
 		m := inv.Money(p)
 		t.Opened = true
 		if !m.Missing.IsZero() {
-			t.Missing = coins(m.Missing, p.Currency)
+			t.Missing, t.Part = coins(m.Missing, p.Currency), !m.Counted.IsZero()
 		}
 		t.Window = p.Open() && m.Seen.IsZero() && (inv.State == paybell.Unpaid || inv.State == paybell.Pending)
 	}

@@ -144,7 +144,7 @@ func TestInvoiceList(t *testing.T) {
 		"state=cancelled": {second.ID}, "state=unpaid": {first.ID, plain.ID}, "state=paid": nil,
 		"client=" + shop.as.ClientID: {first.ID, plain.ID}, "client=" + other.as.ClientID + "&state=unpaid": nil, "client=" + paybell.NewClientID(): nil,
 		"from=" + today: all, "from=" + today + "&to=" + today: all, "from=" + tomorrow: nil, "to=2026-01-01": nil,
-		"q=shirt": {first.ID}, "q=blue+zoe@example": {first.ID}, "q=%00shirt": {first.ID}, "q=nothing": nil, "q=wc": {second.ID, first.ID},
+		"q=shirt": {first.ID}, "q=blue+zoe@example": {first.ID}, "q=nothing": nil, "q=wc": {second.ID, first.ID},
 		"q=" + theirs.ID: nil, "q=" + plain.ID: {plain.ID}, "q=po-9": {first.ID}, "q=wc-12&state=unpaid": nil,
 		"before=x": all, "before=5.x": all, "before=" + place(first.CreatedAt, first.ID): {plain.ID}, "unknown=1": all,
 	} {
@@ -458,10 +458,10 @@ func TestTestCoins(t *testing.T) {
 	id := inv.ID
 	v.wantTitles(id, "Created").want(t, 200, "Test coins", "Choose the coin", "Pay exactly", "Waits for the buyer to choose a coin", "The buyer has not chosen a coin", "By the integration Web shop.").
 		wantNot(t, "Bump its fee", "Take the blocks back", "End the time", "Mine 3 blocks")
-	v.follow(v.press(id, "test/open")).want(t, 200, "0.125 LTCT can be paid now.", "Waits for 0.125 LTCT until", "Pay what is missing", "End the time")
+	v.follow(v.press(id, "test/open")).want(t, 200, "0.125 LTCT can be paid now.", "Waits for 0.125 LTCT until", "Pay exactly", "End the time")
 	v.press(id, "test/half").want(t, 303)
 	shop.scan()
-	v.get("/dash/invoices/"+id).want(t, 200, "Underpaid", "0.0625 LTCT came; 0.0625 LTCT are missing.", "Not in a block yet.", "Bump its fee", "Double-spend it", "Mine 3 blocks")
+	v.get("/dash/invoices/"+id).want(t, 200, "Underpaid", "0.0625 LTCT came; 0.0625 LTCT are missing.", "Pay what is missing", "Not in a block yet.", "Bump its fee", "Double-spend it", "Mine 3 blocks")
 	v.press(id, "test/bump").want(t, 303)
 	shop.scan()
 	v.get("/dash/invoices/"+id).want(t, 200, "It replaces transaction", "Replaced by another transaction")

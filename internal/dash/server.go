@@ -14,6 +14,8 @@ import (
 	"net/url"
 	"runtime/debug"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/paybell/paybell"
 	"github.com/paybell/paybell/internal/desk"
@@ -131,18 +133,8 @@ func (s *Server) serve(do action) http.Handler {
 		h.Set("Cache-Control", "no-store")
 		h.Set("X-Robots-Tag", "noindex")
 		r := &request{Request: hr, visitor: desk.Visitor{From: web.Caller(hr, s.TrustedProxies), Agent: hr.UserAgent()}}
-		err := sameOrigin.Check(hr)
-		switch {
-		case err != nil:
-			err = &paybell.Error{Code: paybell.Forbidden, Detail: "another site sent this form", Err: err}
-		case hr.Method == http.MethodPost:
-			hr.Body = http.MaxBytesReader(w, hr.Body, maxForm)
-			if err = hr.ParseForm(); err != nil {
-				err = &paybell.Error{Code: paybell.Invalid, Detail: "the form cannot be read, or is too long", Err: err}
-				break
-			}
-			err = caught(do, w, r)
-		default:
+		err := check(w, hr)
+		if err == nil {
 			err = caught(do, w, r)
 		}
 		if err != nil {
@@ -150,6 +142,31 @@ func (s *Server) serve(do action) http.Handler {
 		}
 	})
 }
+
+// check reads what a request says, in its address and its form, and refuses what
+// another site has sent, what is too long, and what is no text.
+func check(w http.ResponseWriter, r *http.Request) error {
+	if err := sameOrigin.Check(r); err != nil {
+		return &paybell.Error{Code: paybell.Forbidden, Detail: "another site sent this form", Err: err}
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	if err := r.ParseForm(); err != nil {
+		return &paybell.Error{Code: paybell.Invalid, Detail: "the form cannot be read, or is too long", Err: err}
+	}
+	if !isText(r.URL.Path) {
+		return paybell.Errorf(paybell.NotFound, "there is no such page")
+	}
+	for name, values := range r.Form {
+		for _, text := range append(values, name) {
+			if !isText(text) {
+				return paybell.Errorf(paybell.Invalid, "%.40q holds what is no text", name)
+			}
+		}
+	}
+	return nil
+}
+
+func isText(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
 
 // caught runs an action and turns a panic into an error.
 func caught(do action, w http.ResponseWriter, r *request) (err error) {
@@ -220,7 +237,8 @@ func sentence(detail string) string {
 	if detail == "" {
 		return ""
 	}
-	detail = strings.ToUpper(detail[:1]) + detail[1:]
+	first, size := utf8.DecodeRuneInString(detail)
+	detail = string(unicode.ToUpper(first)) + detail[size:]
 	if !strings.HasSuffix(detail, ".") && !strings.HasSuffix(detail, "?") && !strings.HasSuffix(detail, "!") {
 		detail += "."
 	}

@@ -59,9 +59,6 @@ func (d *Desk) ListEndpoints(ctx context.Context, a Actor, f EndpointFilter) (En
 		if err != nil {
 			return page, err
 		}
-		if f.Origin != "" && len(all) == 0 {
-			return page, paybell.Errorf(paybell.NotFound, "no webhook of the integration rings at %.200q", f.Origin)
-		}
 		page.More = max(0, len(all)-f.Limit)
 		for _, e := range all[:len(all)-page.More] {
 			l, err := d.endpointLine(tx, e, hooks[e], f.Recent)

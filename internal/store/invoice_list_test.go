@@ -72,7 +72,7 @@ func listings(n int) []struct {
 	looked bool
 	index  string // that has the answer
 } {
-	const look = 40_000
+	const look = 25_000
 	old := InvoicePlace{time.UnixMicro(1767323045000000 + int64(n/2)*1000000).UTC(), "019b0000-0000-7000-8000-000000000000"}
 	day := func(i int) time.Time { return time.UnixMicro(1767323045000000 + int64(i)*1000000).UTC() }
 	return []struct {
@@ -135,7 +135,7 @@ func TestPagesOfManyInvoices(t *testing.T) {
 			}
 		}
 		for _, l := range listings(n) {
-			l.filter.MerchantID, l.filter.Limit, l.filter.Look, l.filter.Brief = "m", 25, 40_000, true
+			l.filter.MerchantID, l.filter.Limit, l.filter.Look, l.filter.Brief = "m", 25, 25_000, true
 			measure(l.name, func(tx *Tx) (int, error) {
 				page, err := tx.InvoicePage(l.filter)
 				return len(page.Invoices), err
@@ -227,7 +227,7 @@ func TestPlansOfInvoicePages(t *testing.T) {
 			}
 		}
 		for _, l := range listings(n) {
-			l.filter.MerchantID, l.filter.Limit, l.filter.Look, l.filter.Brief = "m", 25, 40_000, true
+			l.filter.MerchantID, l.filter.Limit, l.filter.Look, l.filter.Brief = "m", 25, 25_000, true
 			var page InvoicePage
 			plans := plans(t, db, func(tx *Tx) (err error) {
 				page, err = tx.InvoicePage(l.filter)
@@ -245,5 +245,40 @@ func TestPlansOfInvoicePages(t *testing.T) {
 			})
 			check("called "+called.name, called.index, plans, bad[0], "invoices_list")
 		}
+	}
+}
+
+// Invoices of before are found by their numbers, too.
+func TestNumbersOfBefore(t *testing.T) {
+	for _, o := range oldStores(t) {
+		db := o.mustOpen(t, true)
+		for name, want := range map[string]int{"inv-7": 1, "INV-7": 1, "po-7": 1, invoice1: 1, "address-1": 1, "tx-1": 1, "7": 0} {
+			all, err := View(context.Background(), db, func(tx *Tx) ([]paybell.Invoice, error) {
+				return tx.InvoicesCalled(InvoiceFilter{MerchantID: merchant1}, name, []string{"sandbox"}, 5)
+			})
+			if err != nil || len(all) != want {
+				t.Errorf("%s: %d invoices are called %s, %v", o.name, len(all), name, err)
+			}
+		}
+		closeSQLite(t, db)
+	}
+}
+
+// What was told of one invoice is not looked for among all that was told.
+func TestPlansOfHistory(t *testing.T) {
+	plans := plansOf(t, newSQLite(t), func(tx *Tx) error {
+		if _, err := tx.History("i", 0, 10); err != nil {
+			return err
+		}
+		_, err := tx.LastTold("i", 10)
+		return err
+	})
+	for query, plan := range plans {
+		if !strings.Contains(plan, "notifications_invoice (invoice_id=?") || strings.Contains(plan, "TEMP B-TREE") {
+			t.Errorf("%s: %s", plan, query)
+		}
+	}
+	if len(plans) != 2 {
+		t.Errorf("%d statements were asked", len(plans))
 	}
 }

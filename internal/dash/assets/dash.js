@@ -158,6 +158,7 @@ function live() {
 }
 
 dress(document);
+document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" }); // on a phone
 showDialogs();
 document.querySelector("form[data-send]")?.requestSubmit();
 if (document.body.hasAttribute("data-live")) live();
