@@ -5,6 +5,7 @@ import "testing"
 // A buyer with a phone goes through all of it. The merchant's buttons move the
 // chain, and the buyer's page follows by itself.
 func TestCheckoutOnAPhone(t *testing.T) {
+	t.Parallel()
 	s, b := setUp(t)
 	shop := newShop(t)
 	id, secret := integrate(b, shop.url)

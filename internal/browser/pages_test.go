@@ -9,6 +9,7 @@ import (
 // nothing serious in the light and in the dark, nothing is wider than a phone, and a
 // first visit loads less than 100 KB.
 func TestEveryPage(t *testing.T) {
+	t.Parallel()
 	s, b := setUp(t)
 	look := func(paths ...string) {
 		t.Helper()

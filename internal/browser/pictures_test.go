@@ -11,6 +11,7 @@ var pictures = flag.String("pictures", "", "make the pictures of the README anew
 
 // The pictures in the README are of this very program: make pictures.
 func TestPictures(t *testing.T) {
+	t.Parallel()
 	dir := *pictures
 	if dir == "" {
 		dir = t.TempDir() // that they can be made is held all the same

@@ -10,6 +10,7 @@ import (
 // A merchant's server fails, with an answer that would like to run: it is seen on
 // every page, read as text, and made good.
 func TestFailingEndpoint(t *testing.T) {
+	t.Parallel()
 	s, b := setUp(t)
 	shop := newShop(t)
 	id, secret := integrate(b, shop.url)
@@ -40,6 +41,7 @@ func TestFailingEndpoint(t *testing.T) {
 // Somebody who may only look sees everything, and can change nothing: no button is
 // there, and what a button would send is refused.
 func TestReadOnly(t *testing.T) {
+	t.Parallel()
 	s, b := setUp(t)
 	shop := newShop(t)
 	id, secret := integrate(b, shop.url)

@@ -51,6 +51,7 @@ func integrate(b *tab, shopURL string) (id, secret string) {
 // The path of the seed, word for word, to an invoice that is paid while its page is
 // looked at.
 func TestFromNothingToPaid(t *testing.T) {
+	t.Parallel()
 	s, b := setUp(t)
 	shop := newShop(t)
 	_, _ = integrate(b, shop.url)
