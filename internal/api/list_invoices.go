@@ -17,7 +17,7 @@ func (s *Server) listInvoices(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	page, err := s.Desk.InvoicePage(r.Context(), r.actor, filter, desk.MaxSteps)
+	page, err := s.Desk.ListInvoices(r.Context(), r.actor, filter, desk.MaxSteps)
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ func (s *Server) alerts(ctx context.Context, r *request) ([]alert, error) {
 	if r.URL.Path == "/dash/" {
 		return nil, nil
 	}
-	key := memoryKey{s.Desk, r.Merchant.ID, r.User.Role}
+	key := memoryKey{s.Desk, r.Merchant.ID, r.User.Role, ""}
 	n, err := attentions.get(ctx, key, false, func(ctx context.Context) (desk.Attention, error) { return s.Desk.Attention(ctx, r.Person.Actor()) })
 	if err != nil {
 		return nil, err
@@ -121,6 +121,7 @@ type memoryKey struct {
 	desk       *desk.Desk
 	merchantID string
 	role       paybell.Role
+	query      string // of the page, where that matters
 }
 
 type memo[T any] struct {
@@ -132,7 +133,7 @@ type memo[T any] struct {
 
 const (
 	memoryLasts = time.Second
-	maxMemory   = 1000
+	maxMemory   = 200
 )
 
 // get returns what read returned within the last second, or returns now. Who is
@@ -192,6 +193,7 @@ func closed(c <-chan struct{}) bool {
 }
 
 var (
-	attentions memory[desk.Attention]
-	overviews  memory[desk.Overview]
+	attentions    memory[desk.Attention]
+	overviews     memory[desk.Overview]
+	deliveryLists memory[deliveriesPage]
 )

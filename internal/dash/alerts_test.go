@@ -88,7 +88,7 @@ func TestAlerts(t *testing.T) {
 
 // forget makes the next page read anew what is remembered for a second.
 func forget() {
-	for _, m := range []interface{ forget() }{&attentions, &overviews} {
+	for _, m := range []interface{ forget() }{&attentions, &overviews, &deliveryLists} {
 		m.forget()
 	}
 }

@@ -141,11 +141,19 @@ func newRecentChart(recent []paybell.Delivery, slots int, texts bool) *recentCha
 	}
 	slices.Reverse(c.Bars)
 	c.Median, c.P95 = percentiles(took)
-	c.Label = fmt.Sprintf("The last %d notifications, from %s to %s: %s.", len(recent), moment(c.From), moment(c.To), c.Count.Words())
+	c.Label = fmt.Sprintf("%s, from %s to %s: %s.", c.Title(), moment(c.From), moment(c.To), c.Count.Words())
 	if c.Median > 0 {
 		c.Label += fmt.Sprintf(" Half of them had arrived within %s, 95 %% within %s.", span(c.Median), span(c.P95))
 	}
 	return c
+}
+
+// Title says what is shown.
+func (c *recentChart) Title() string {
+	if c.Count.All == 1 {
+		return "The last notification"
+	}
+	return fmt.Sprintf("The last %d notifications", c.Count.All)
 }
 
 // recentBar is the colour and the height of a delivery.

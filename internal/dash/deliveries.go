@@ -88,45 +88,78 @@ const (
 
 func (s *Server) deliveries(ctx context.Context, r *request) (view, error) {
 	v := view{Template: "deliveries.html", Title: "Deliveries", Area: "deliveries"}
-	a, p := r.Person.Actor(), deliveriesPage{}
-	var err error
-	if p.Filter, err = readDeliveriesFilter(r.URL.Query()); err != nil {
-		p.Wrong = advice(err)
+	f, err := readDeliveriesFilter(r.URL.Query())
+	if err != nil {
+		p := deliveriesPage{Filter: f, Wrong: advice(err)}
+		v.Data = &p
+		return v, s.addChoices(ctx, r, &p)
 	}
-	if !web.WantsLive(r.Request) { // the form stays as it is
-		if p.Choices, err = s.hookChoices(ctx, a, p.Filter.ClientID); err != nil {
-			return v, err
-		}
-		for _, e := range eventTexts {
-			p.Events = append(p.Events, e.event)
-		}
+	read := func(ctx context.Context) (deliveriesPage, error) { return s.deliveryList(ctx, r.Person.Actor(), f) }
+	if web.WantsLive(r.Request) { // the form stays as it is, and all who look at the same cost as much as one
+		p, err := deliveryLists.get(ctx, memoryKey{s.Desk, r.Merchant.ID, r.User.Role, r.URL.RawQuery}, true, read)
+		v.Data = &p
+		return v, err
 	}
-	if p.Wrong != "" {
-		v.Data = p
-		return v, nil
+	p, err := read(ctx)
+	if err != nil {
+		return v, err
 	}
-	if p.Page, err = s.Desk.ListDeliveries(ctx, a, p.Filter.DeliveryFilter); err != nil {
-		if p.Filter.InvoiceID == "" || paybell.CodeOf(err) != paybell.NotFound {
-			return v, err
+	v.Data = &p
+	return v, s.addChoices(ctx, r, &p)
+}
+
+// deliveryList reads what a filter asks for, and the endpoints where a list of all
+// begins.
+func (s *Server) deliveryList(ctx context.Context, a desk.Actor, f deliveriesFilter) (p deliveriesPage, err error) {
+	p.Filter = f
+	if p.Page, err = s.Desk.ListDeliveries(ctx, a, f.DeliveryFilter); err != nil {
+		if f.InvoiceID == "" || paybell.CodeOf(err) != paybell.NotFound {
+			return p, err
 		}
 		p.Wrong = "There is no such invoice. Filter by the id that its page shows."
 	}
 	for _, l := range p.Page.Lines {
 		p.Lines = append(p.Lines, deliveryView{l, deliveryLink(l.Delivery), urlText(l.URL)})
 	}
-	if f := p.Filter; f.After.IsZero() && f.InvoiceID == "" && f.WebhookID == "" {
-		all, err := s.Desk.ListEndpoints(ctx, a, desk.EndpointFilter{ClientID: f.ClientID, Origin: f.Origin, Limit: endpointsOnPage, Recent: barsOfEndpoint})
-		if err != nil {
-			return v, err
-		}
-		p.More = all.More
-		for _, l := range all.Lines {
-			p.Endpoints = append(p.Endpoints, newEndpointView(l, barsOfEndpoint, false))
-		}
-		p.Jobs = jobViews(all.Jobs)
+	if !f.After.IsZero() || f.InvoiceID != "" {
+		return p, nil
 	}
-	v.Data = p
-	return v, nil
+	return p, s.addEndpoints(ctx, a, &p)
+}
+
+// addEndpoints adds the endpoints that a list is about: of one webhook, with what it
+// was told only.
+func (s *Server) addEndpoints(ctx context.Context, a desk.Actor, p *deliveriesPage) error {
+	f := desk.EndpointFilter{ClientID: p.Filter.ClientID, Origin: p.Filter.Origin, Limit: endpointsOnPage, Recent: barsOfEndpoint}
+	if p.Filter.WebhookID != "" {
+		status, err := s.Desk.WebhookStatus(ctx, a, f.ClientID, p.Filter.WebhookID)
+		if err != nil {
+			return err
+		}
+		f.Origin, f.Limit, f.Recent = status.Webhook.Origin, 1, desk.MaxRecent
+	}
+	all, err := s.Desk.ListEndpoints(ctx, a, f)
+	if err != nil {
+		return err
+	}
+	p.More, p.Jobs = all.More, jobViews(all.Jobs)
+	for _, l := range all.Lines {
+		if id := p.Filter.WebhookID; id != "" {
+			l.Recent = slices.DeleteFunc(l.Recent, func(d paybell.Delivery) bool { return d.WebhookID != id })
+			l.Webhooks = slices.DeleteFunc(l.Webhooks, func(w paybell.Webhook) bool { return w.ID != id })
+		}
+		p.Endpoints = append(p.Endpoints, newEndpointView(l, barsOfEndpoint, false))
+	}
+	return nil
+}
+
+// addChoices adds what the form has to choose from.
+func (s *Server) addChoices(ctx context.Context, r *request, p *deliveriesPage) (err error) {
+	for _, e := range eventTexts {
+		p.Events = append(p.Events, e.event)
+	}
+	p.Choices, err = s.hookChoices(ctx, r.Person.Actor(), p.Filter.ClientID)
+	return err
 }
 
 // hookChoices lists what deliveries can be filtered by: all clients, and so many of
@@ -240,7 +273,7 @@ func readMark(text string) (m desk.DeliveryMark, err error) {
 }
 
 // Next is where the page that follows begins, for its address; empty: there is none.
-func (p deliveriesPage) Next() string {
+func (p *deliveriesPage) Next() string {
 	if p.Page.Next.IsZero() {
 		return ""
 	}

@@ -2,6 +2,7 @@ package dash
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -29,6 +30,24 @@ func newEndpointView(l desk.EndpointLine, slots int, texts bool) endpointView {
 
 // PendingText is how many notifications wait.
 func (v endpointView) PendingText() string { return atLeast(v.Pending, desk.MaxCounted) }
+
+// Quiet says how many of the webhooks there do not ring, if any.
+func (v endpointView) Quiet() string {
+	counts := map[paybell.WebhookState]int{}
+	for _, w := range v.Webhooks {
+		counts[w.State]++
+	}
+	var parts []string
+	for _, state := range []paybell.WebhookState{paybell.WebhookPaused, paybell.WebhookDisabled} {
+		if n := counts[state]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d of %d %s", n, len(v.Webhooks), state))
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "Webhooks: " + strings.Join(parts, ", ")
+}
 
 // Disabled reports whether nothing is sent there.
 func (v endpointView) Disabled() bool { return v.State == paybell.EndpointDisabled }

@@ -98,6 +98,8 @@ func TestDeliveries(t *testing.T) {
 	}
 	r.owner.get(deliveriesPath+"?state=failing&event=invoicePaid&from=2026-01-02T03%3A04").want(t, http.StatusOK, "Nothing matches", `value="2026-01-02T03:04"`, `value="invoicePaid" selected`, `name="state" value="failing"`)
 
+	r.owner.get(deliveriesPath+"?client="+s.client.ID+"&webhook="+w.ID).want(t, http.StatusOK, "The last 4 notifications")
+
 	// What cannot be asked for is said, and the form is still there.
 	for _, query := range []string{"state=lost", "event=somethingElse", "from=yesterday", "to=1-2-3", "after=x", "after=1.2", "invoice=x", "invoice=" + paybell.NewUUID(now)} {
 		r.owner.get(deliveriesPath+"?"+query).want(t, http.StatusOK, `role="alert"`, `<form class="stack sought"`)

@@ -74,12 +74,12 @@ func TestPrograms(t *testing.T) {
 			t.Run(name, func(t *testing.T) { t.Parallel(); makesInvoice(t, name, text, secret) })
 		}
 	})
-	invoices, err := r.desk.ListInvoices(t.Context(), r.ownerActor(), desk.InvoiceFilter{Limit: 100})
+	list, err := r.desk.ListInvoices(t.Context(), r.ownerActor(), desk.InvoiceFilter{Limit: 100}, 1)
 	must(t, err)
-	if len(invoices) != 2*len(runs) {
-		t.Errorf("there are %d invoices", len(invoices))
+	if len(list.Invoices) != 2*len(runs) {
+		t.Errorf("there are %d invoices", len(list.Invoices))
 	}
-	for _, inv := range invoices {
+	for _, inv := range list.Invoices {
 		if inv.ClientID != id || inv.Bill.Total.String() != "10" || inv.Bill.Currency != "5057" || inv.State != paybell.Unpaid {
 			t.Errorf("an invoice is %+v", inv)
 		}

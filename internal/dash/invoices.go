@@ -273,7 +273,7 @@ func (s *Server) invoiceList(ctx context.Context, r *request) (l invoiceList, er
 		}
 	}
 	f.Brief = true
-	page, err := s.Desk.InvoicePage(ctx, actor, f, 1)
+	page, err := s.Desk.ListInvoices(ctx, actor, f, 1)
 	if err != nil {
 		return l, err
 	}

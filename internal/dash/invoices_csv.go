@@ -40,7 +40,7 @@ func (s *Server) exportAtMost(w http.ResponseWriter, r *request, most int) error
 	}
 	names := clientNames(clients)
 	f.Limit = exportPage
-	page, err := s.Desk.InvoicePage(r.Context(), actor, f, 1)
+	page, err := s.Desk.ListInvoices(r.Context(), actor, f, 1)
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (s *Server) exportAtMost(w http.ResponseWriter, r *request, most int) error
 			return nil // who has gone cannot be told
 		}
 		f.BeforeAt, f.BeforeID = page.Next.At, page.Next.ID
-		if page, err = s.Desk.InvoicePage(r.Context(), actor, f, 1); err != nil {
+		if page, err = s.Desk.ListInvoices(r.Context(), actor, f, 1); err != nil {
 			panic(http.ErrAbortHandler) // the file is cut short, and must not look whole
 		}
 	}

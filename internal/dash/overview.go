@@ -23,6 +23,7 @@ type overviewPage struct {
 type step struct {
 	Title, Text string
 	Link, Do    string
+	Changes     bool // it is for who may do more than look
 	Done        bool
 }
 
@@ -36,7 +37,7 @@ type decision struct {
 // many look at it.
 func (s *Server) overview(ctx context.Context, r *request) (view, error) {
 	v := view{Template: "overview.html", Title: "Overview", Area: "overview"}
-	key := memoryKey{s.Desk, r.Merchant.ID, r.User.Role}
+	key := memoryKey{s.Desk, r.Merchant.ID, r.User.Role, ""}
 	o, err := overviews.get(ctx, key, web.WantsLive(r.Request), func(ctx context.Context) (desk.Overview, error) { return s.Desk.Overview(ctx, r.Person.Actor()) })
 	if err != nil {
 		return v, err
@@ -80,9 +81,9 @@ const newcomers = 10
 
 func firstSteps(o desk.Overview) []step {
 	steps := []step{
-		{"Make an API integration", "It gives your shop a client id and a secret, and rings your server when something happens.", "/dash/integrations/api/new", "Add one", o.Clients > 0},
-		{"Make an invoice", "Here, or from your shop. Pay it with test coins: nothing has to be set up for that.", "/dash/invoices/new", "Make one", len(o.Newest) > 0},
-		{"Watch the notification come", "Your server is told of each change. Here you see what it was told, and what it answered.", deliveriesPath, "To the deliveries", o.Told},
+		{"Make an API integration", "It gives your shop a client id and a secret, and rings your server when something happens.", "/dash/integrations/api/new", "Add one", true, o.Clients > 0},
+		{"Make an invoice", "Here, or from your shop. Pay it with test coins: nothing has to be set up for that.", "/dash/invoices/new", "Make one", true, len(o.Newest) > 0},
+		{"Watch the notification come", "Your server is told of each change. Here you see what it was told, and what it answered.", deliveriesPath, "To the deliveries", false, o.Told},
 	}
 	missing := false
 	for _, s := range steps {

@@ -301,10 +301,10 @@ func once(o *office) {
 	}
 	count := func() {
 		o.Helper()
-		invoices, err := o.ListInvoices(ctx, program, desk.InvoiceFilter{Limit: 100})
+		page, err := o.ListInvoices(ctx, program, desk.InvoiceFilter{Limit: 100}, 1)
 		must(o.T, err)
-		if len(invoices) != 20 {
-			o.Errorf("there are %d invoices, want 20", len(invoices))
+		if len(page.Invoices) != 20 {
+			o.Errorf("there are %d invoices, want 20", len(page.Invoices))
 		}
 	}
 	count()

@@ -113,7 +113,7 @@ func eraseBuyer(o *office) {
 			o.Errorf("the bill does not say %q: %s", kept, text)
 		}
 	}
-	if found := must1(o.ListInvoices(ctx, o.owner, desk.InvoiceFilter{Words: []string{"kowalska"}, Limit: 10})); len(found) > 0 {
+	if found := must1(o.ListInvoices(ctx, o.owner, desk.InvoiceFilter{Words: []string{"kowalska"}, Limit: 10}, 1)).Invoices; len(found) > 0 {
 		o.Error("the invoice is found by the buyer's name")
 	}
 	for _, id := range []string{byRefund, byDelivery} {

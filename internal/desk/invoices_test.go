@@ -65,7 +65,7 @@ func searchFurtherBack(o *office) {
 				var found []string
 				pages := 0
 				for ; pages < 100; pages++ {
-					page, err := o.InvoicePage(o.Context(), o.owner, f, steps)
+					page, err := o.ListInvoices(o.Context(), o.owner, f, steps)
 					must(o.T, err)
 					found = append(found, idsOf(page.Invoices)...)
 					if len(page.Invoices) > limit {
@@ -92,13 +92,13 @@ func searchFurtherBack(o *office) {
 	desk.SetLook(o.T, 1)
 	for name, f := range map[string]desk.InvoiceFilter{"all": {}, "of a client": {ClientID: o.client.ID}, "in a state": {State: paybell.Unpaid}} {
 		f.Limit = 100
-		page, err := o.InvoicePage(o.Context(), o.owner, f, 1)
+		page, err := o.ListInvoices(o.Context(), o.owner, f, 1)
 		must(o.T, err)
 		if !slices.Equal(idsOf(page.Invoices), all) || !page.Next.IsZero() || !page.LookedTo.IsZero() {
 			o.Errorf("%s: %d are found, next is %v", name, len(page.Invoices), page.Next)
 		}
 	}
-	page, err := o.InvoicePage(o.Context(), o.owner, desk.InvoiceFilter{ClientID: o.client.ID, State: paybell.Paid, Limit: 5}, 3)
+	page, err := o.ListInvoices(o.Context(), o.owner, desk.InvoiceFilter{ClientID: o.client.ID, State: paybell.Paid, Limit: 5}, 3)
 	must(o.T, err)
 	if len(page.Invoices) != 0 || page.Next.ID != all[2] || !page.LookedTo.Equal(page.Next.At) {
 		o.Errorf("of a client in a state: %+v", page)

@@ -52,7 +52,7 @@ const (
 	MaxFlagged = 5
 
 	summedPaid      = 1000
-	summedCompleted = 3000
+	summedCompleted = 2500
 	sampled         = 2000
 	newest          = 10
 	flaggedLook     = 100

@@ -72,7 +72,7 @@ func listings(n int) []struct {
 	looked bool
 	index  string // that has the answer
 } {
-	const look = 25_000
+	const look = 15_000
 	old := InvoicePlace{time.UnixMicro(1767323045000000 + int64(n/2)*1000000).UTC(), "019b0000-0000-7000-8000-000000000000"}
 	day := func(i int) time.Time { return time.UnixMicro(1767323045000000 + int64(i)*1000000).UTC() }
 	return []struct {
@@ -135,7 +135,7 @@ func TestPagesOfManyInvoices(t *testing.T) {
 			}
 		}
 		for _, l := range listings(n) {
-			l.filter.MerchantID, l.filter.Limit, l.filter.Look, l.filter.Brief = "m", 25, 25_000, true
+			l.filter.MerchantID, l.filter.Limit, l.filter.Look, l.filter.Brief = "m", 25, 15_000, true
 			measure(l.name, func(tx *Tx) (int, error) {
 				page, err := tx.InvoicePage(l.filter)
 				return len(page.Invoices), err
@@ -227,7 +227,7 @@ func TestPlansOfInvoicePages(t *testing.T) {
 			}
 		}
 		for _, l := range listings(n) {
-			l.filter.MerchantID, l.filter.Limit, l.filter.Look, l.filter.Brief = "m", 25, 25_000, true
+			l.filter.MerchantID, l.filter.Limit, l.filter.Look, l.filter.Brief = "m", 25, 15_000, true
 			var page InvoicePage
 			plans := plans(t, db, func(tx *Tx) (err error) {
 				page, err = tx.InvoicePage(l.filter)
