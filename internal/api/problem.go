@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/paybell/paybell"
+	"github.com/paybell/paybell/internal/web"
 )
 
 // statuses is how each code of an error is answered.
@@ -116,7 +117,7 @@ func isMethodError(err error) bool {
 // cancelled reports whether err may come from the request's end. Once that has
 // come, databases give up with errors of their own.
 func cancelled(r *request, err error) bool {
-	if _, ok := errors.AsType[*panicError](err); ok {
+	if _, ok := errors.AsType[*web.PanicError](err); ok {
 		return false
 	}
 	return r.Context().Err() != nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)

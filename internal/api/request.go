@@ -3,16 +3,15 @@ package api
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
-	"runtime/debug"
 	"strings"
 	"time"
 
 	"github.com/paybell/paybell"
 	"github.com/paybell/paybell/internal/desk"
+	"github.com/paybell/paybell/internal/web"
 )
 
 // maxBody bounds the body of a request, in bytes.
@@ -41,35 +40,13 @@ func (s *Server) serve(do action) http.Handler {
 		w.Header().Set("X-Request-Id", r.id)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-store")
-		err := caught(do, w, r)
+		err := web.Caught(func() error { return do(w, r) })
 		if err != nil {
 			s.fail(w, r, err)
 		}
 		s.logAccess(w, r, err, time.Since(start))
 	})
 }
-
-// caught runs an action and turns a panic into an error.
-func caught(do action, w http.ResponseWriter, r *request) (err error) {
-	defer func() {
-		switch p := recover(); p {
-		case nil:
-		case http.ErrAbortHandler:
-			panic(p) // asks net/http to cut the connection
-		default:
-			err = &panicError{p, debug.Stack()}
-		}
-	}()
-	return do(w, r)
-}
-
-// panicError is a defect of ours that an action ran into.
-type panicError struct {
-	value any
-	stack []byte
-}
-
-func (e *panicError) Error() string { return fmt.Sprintf("panic: %v\n%s", e.value, e.stack) }
 
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	tooLarge := paybell.Errorf(paybell.TooLarge, "The body has more than %d bytes, which is the most.", maxBody)

@@ -6,11 +6,9 @@ package checkout
 
 import (
 	_ "embed" // for what the pages need
-	"fmt"
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"runtime/debug"
 	"strings"
 
 	"github.com/paybell/paybell"
@@ -99,7 +97,7 @@ func (s *Server) serve(do action) http.Handler {
 			err = own(r)
 		}
 		if err == nil {
-			err = caught(do, w, r)
+			err = web.Caught(func() error { return do(w, r) })
 		}
 		if err != nil {
 			s.fail(w, r, err)
@@ -123,20 +121,6 @@ func (s *Server) caller(r *http.Request) string {
 		return netip.PrefixFrom(addr, 64).Masked().String()
 	}
 	return addr.String()
-}
-
-// caught runs an action and turns a panic into an error.
-func caught(do action, w http.ResponseWriter, r *http.Request) (err error) {
-	defer func() {
-		switch p := recover(); p {
-		case nil:
-		case http.ErrAbortHandler:
-			panic(p) // asks net/http to cut the connection
-		default:
-			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
-		}
-	}()
-	return do(w, r)
 }
 
 // rootOf leads up from a request's path. Links are relative, so that the pages

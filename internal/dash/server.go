@@ -7,12 +7,10 @@ import (
 	"cmp"
 	"embed"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"net/netip"
 	"net/url"
-	"runtime/debug"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -135,7 +133,7 @@ func (s *Server) serve(do action) http.Handler {
 		r := &request{Request: hr, visitor: desk.Visitor{From: web.Caller(hr, s.TrustedProxies), Agent: hr.UserAgent()}}
 		err := check(w, hr)
 		if err == nil {
-			err = caught(do, w, r)
+			err = web.Caught(func() error { return do(w, r) })
 		}
 		if err != nil {
 			s.fail(w, r, err)
@@ -167,20 +165,6 @@ func check(w http.ResponseWriter, r *http.Request) error {
 }
 
 func isText(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
-
-// caught runs an action and turns a panic into an error.
-func caught(do action, w http.ResponseWriter, r *request) (err error) {
-	defer func() {
-		switch p := recover(); p {
-		case nil:
-		case http.ErrAbortHandler:
-			panic(p) // asks net/http to cut the connection
-		default:
-			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
-		}
-	}()
-	return do(w, r)
-}
 
 func nowhere(http.ResponseWriter, *request) error {
 	return paybell.Errorf(paybell.NotFound, "there is no such page")
