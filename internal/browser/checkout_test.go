@@ -33,14 +33,35 @@ func TestCheckoutOnAPhone(t *testing.T) {
 	step("Mine 3 blocks", "Paid")
 	buyer.sound("done")
 
-	late := s.invoice(id, secret, "Grinder")
-	buyer.open("/checkout/?invoice-id=" + late)
+	// The time is over, and they start again; then the merchant cancels.
+	invoice = s.invoice(id, secret, "Grinder")
+	buyer.open("/checkout/?invoice-id=" + invoice)
 	buyer.click("Pay with")
-	buyer.see("Amount", "address")
-	b.open("/dash/invoices/" + late)
-	b.click("Cancel")
-	buyer.see("cancelled")
+	buyer.see("Waiting for your payment")
+	step("End the time", "The time to pay is over", "Start again")
+	buyer.sound("the window is over")
+	buyer.click("Start again")
+	buyer.see("Waiting for your payment")
+	step("Cancel", "This invoice was cancelled")
 	buyer.sound("cancelled")
+
+	// Half of it came, and then the time was over.
+	invoice = s.invoice(id, secret, "Milk jug")
+	buyer.open("/checkout/?invoice-id=" + invoice)
+	buyer.click("Pay with")
+	buyer.see("Waiting for your payment")
+	step("Half", "Part of the payment has arrived")
+	s.shell(s.bin + " sandbox expire --data " + s.data + " " + invoice)
+	buyer.see("The payment is not complete")
+	buyer.sound("not complete")
+
+	// Nobody paid in all the time there was.
+	invoice = s.invoice(id, secret, "Espresso cups")
+	buyer.open("/checkout/?invoice-id=" + invoice)
+	buyer.see("Choose how to pay")
+	s.shell(s.bin + " sandbox expire --data " + s.data + " --what lifetime " + invoice)
+	buyer.see("This invoice has expired")
+	buyer.sound("expired")
 	if wide := ask[bool](buyer, "document.documentElement.scrollWidth > innerWidth"); wide {
 		t.Error("the page is wider than the phone")
 	}

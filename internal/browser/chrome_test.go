@@ -162,16 +162,6 @@ func (b *tab) see(texts ...string) {
 	}
 }
 
-// gone waits until none of the texts can be read on the page.
-func (b *tab) gone(texts ...string) {
-	b.Helper()
-	for _, text := range texts {
-		if !ask[bool](b, "paybell.until(() => !paybell.reads(%s))", text) {
-			b.Fatalf("%q is still to be seen:\n%s", text, b.text())
-		}
-	}
-}
-
 // click presses the button, link or label that says a text: with the mouse, where
 // it is.
 func (b *tab) click(text string) {
@@ -206,14 +196,6 @@ func (b *tab) fill(label, value string) {
 		b.Fatalf("there is no field %q:\n%s", label, b.text())
 	}
 	b.do(chromedp.KeyEvent(value))
-}
-
-// choose picks an option of the list with a label.
-func (b *tab) choose(label, option string) {
-	b.Helper()
-	if !ask[bool](b, "paybell.until(() => paybell.choose(%s, %s))", label, option) {
-		b.Fatalf("there is no %q in %q:\n%s", option, label, b.text())
-	}
 }
 
 // value is what an expression of JavaScript comes to, as text.

@@ -66,16 +66,6 @@ globalThis.paybell ??= {
 		return document.activeElement === f;
 	},
 
-	choose(label, option) {
-		const f = this.field(label);
-		const o = [...(f?.options ?? [])].find((o) => this.plain(o.textContent) === option || o.value === option);
-		if (!o) return false;
-		f.value = o.value;
-		f.dispatchEvent(new Event("input", { bubbles: true }));
-		f.dispatchEvent(new Event("change", { bubbles: true }));
-		return true;
-	},
-
 	// copied is what the first copy button after a word would copy.
 	copied(near) {
 		const all = [...document.querySelectorAll("[data-copy]")];

@@ -23,7 +23,7 @@ import (
 type server struct {
 	*testing.T
 	url, setup string // setup is the link to make the first user
-	data       string
+	bin, data  string
 }
 
 // binary is built once.
@@ -47,7 +47,7 @@ func newServer(t *testing.T) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{T: t, data: t.TempDir()}
+	s := &server{T: t, bin: bin, data: t.TempDir()}
 	cmd := exec.Command(bin, "serve", "--data", s.data, "--listen", "127.0.0.1:0", "--allow-cidr", "127.0.0.0/8")
 	errs, err := cmd.StderrPipe()
 	if err != nil {

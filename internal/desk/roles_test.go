@@ -213,7 +213,10 @@ func looking(o *office) []verb {
 		{"FindIntegration", func(a desk.Actor) error { _, err := o.FindIntegration(ctx, a, id); return err }},
 		{"Integrations", func(a desk.Actor) error { _, err := o.Integrations(ctx, a); return err }},
 		{"Invoice", func(a desk.Actor) error { _, _, err := o.Invoice(ctx, a, invoice); return err }},
-		{"ListInvoices", func(a desk.Actor) error { _, err := o.ListInvoices(ctx, a, desk.InvoiceFilter{Limit: 1}, 1); return err }},
+		{"ListInvoices", func(a desk.Actor) error {
+			_, err := o.ListInvoices(ctx, a, desk.InvoiceFilter{Limit: 1}, 1)
+			return err
+		}},
 		{"InvoiceHistory", func(a desk.Actor) error { _, err := o.InvoiceHistory(ctx, a, invoice, 0, 1); return err }},
 		{"InvoicePayouts", func(a desk.Actor) error { _, err := o.InvoicePayouts(ctx, a, invoice); return err }},
 		{"InvoicesCalled", func(a desk.Actor) error {
