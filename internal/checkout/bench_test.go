@@ -19,6 +19,7 @@ import (
 	"github.com/paybell/paybell/internal/checkout"
 	"github.com/paybell/paybell/internal/desk"
 	"github.com/paybell/paybell/internal/store"
+	"github.com/paybell/paybell/internal/store/storetest"
 	"github.com/paybell/paybell/internal/watch"
 )
 
@@ -50,6 +51,7 @@ func newBench(t *testing.T, change ...func(*checkout.Server)) *bench {
 	keys, err := store.OpenKeyring(filepath.Join(dir, "paybell.key"))
 	must(t, err)
 	b := &bench{T: t, rate: "0.0125"}
+	storetest.Blank(t, dir)
 	b.db, err = store.OpenSQLite(t.Context(), dir, store.Options{Keys: keys, Migrate: true})
 	must(t, err)
 	t.Cleanup(func() { _ = b.db.Close() })

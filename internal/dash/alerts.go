@@ -22,7 +22,7 @@ func (s *Server) alerts(ctx context.Context, r *request) ([]alert, error) {
 		return nil, nil
 	}
 	key := memoryKey{s.Desk, r.Merchant.ID, r.User.Role, ""}
-	n, err := attentions.get(ctx, key, false, func(ctx context.Context) (desk.Attention, error) { return s.Desk.Attention(ctx, r.Person.Actor()) })
+	n, err := s.attentions.get(ctx, key, false, func(ctx context.Context) (desk.Attention, error) { return s.Desk.Attention(ctx, r.Person.Actor()) })
 	if err != nil {
 		return nil, err
 	}
@@ -191,9 +191,3 @@ func closed(c <-chan struct{}) bool {
 		return false
 	}
 }
-
-var (
-	attentions    memory[desk.Attention]
-	overviews     memory[desk.Overview]
-	deliveryLists memory[deliveriesPage]
-)

@@ -37,7 +37,7 @@ func TestAlerts(t *testing.T) {
 	failing := s.hook("https://failing.example:8443/hook")
 	s.create(s.draft("INV-1", "10"), now.Add(-time.Hour))
 	s.answers(failing, 1, 503, "answered 503", "", now.Add(-time.Hour), time.Second)
-	forget()
+	r.forget()
 	text := fmt.Sprintf("failing.example:8443 has taken nothing since %s, and 1 notification waits. The last reason: answered 503.", moment(now.Add(-time.Hour)))
 	link := strings.ReplaceAll(endpointLink(failing.ClientID, failing.Origin), "&", "&amp;")
 	for _, v := range []*visitor{r.owner, looker} {
@@ -66,7 +66,7 @@ func TestAlerts(t *testing.T) {
 		s.create(s.draft("INV-4", "10"), now.Add(-10*time.Minute))
 		s.answers(w, 1, 0, "<script>alert(1)</script>", "", now.Add(-time.Duration(10-i)*time.Minute), time.Second)
 	}
-	forget()
+	r.forget()
 	a := r.owner.get(deliveriesPath).want(t, http.StatusOK, "disabled.example was disabled on "+moment(now.Add(-time.Hour))+": nothing is sent there. The last reason: answered 500.", "Enable it", text, "more0.example", "And 3 more.")
 	alerts, _, _ := strings.Cut(a.body, "<h1>")
 	if n := strings.Count(alerts, `class="notice stop"`); n != namedAlerts+1 {
@@ -87,8 +87,8 @@ func TestAlerts(t *testing.T) {
 }
 
 // forget makes the next page read anew what is remembered for a second.
-func forget() {
-	for _, m := range []interface{ forget() }{&attentions, &overviews, &deliveryLists} {
+func (r *rig) forget() {
+	for _, m := range []interface{ forget() }{&r.server.attentions, &r.server.overviews, &r.server.deliveryLists} {
 		m.forget()
 	}
 }

@@ -96,7 +96,7 @@ func (s *Server) deliveries(ctx context.Context, r *request) (view, error) {
 	}
 	read := func(ctx context.Context) (deliveriesPage, error) { return s.deliveryList(ctx, r.Person.Actor(), f) }
 	if web.WantsLive(r.Request) { // the form stays as it is, and all who look at the same cost as much as one
-		p, err := deliveryLists.get(ctx, memoryKey{s.Desk, r.Merchant.ID, r.User.Role, r.URL.RawQuery}, true, read)
+		p, err := s.deliveryLists.get(ctx, memoryKey{s.Desk, r.Merchant.ID, r.User.Role, r.URL.RawQuery}, true, read)
 		v.Data = &p
 		return v, err
 	}

@@ -38,7 +38,7 @@ type decision struct {
 func (s *Server) overview(ctx context.Context, r *request) (view, error) {
 	v := view{Template: "overview.html", Title: "Overview", Area: "overview"}
 	key := memoryKey{s.Desk, r.Merchant.ID, r.User.Role, ""}
-	o, err := overviews.get(ctx, key, web.WantsLive(r.Request), func(ctx context.Context) (desk.Overview, error) { return s.Desk.Overview(ctx, r.Person.Actor()) })
+	o, err := s.overviews.get(ctx, key, web.WantsLive(r.Request), func(ctx context.Context) (desk.Overview, error) { return s.Desk.Overview(ctx, r.Person.Actor()) })
 	if err != nil {
 		return v, err
 	}

@@ -17,7 +17,7 @@ import (
 func TestFirstSteps(t *testing.T) {
 	r := newRig(t)
 	look := func() answer {
-		forget()
+		r.forget()
 		return r.owner.get("/dash/").want(t, http.StatusOK, "<h1>Overview</h1>")
 	}
 	looker := r.invited("looker@cafe-bell.example", paybell.RoleReadOnly)

@@ -19,14 +19,16 @@ import (
 	"github.com/paybell/paybell/internal/desk"
 	"github.com/paybell/paybell/internal/rates"
 	"github.com/paybell/paybell/internal/store"
+	"github.com/paybell/paybell/internal/store/storetest"
 )
 
 // rig is a dashboard on a store of its own, with a merchant and its owner.
 type rig struct {
 	*testing.T
-	desk  *desk.Desk
-	url   string
-	owner *visitor
+	desk   *desk.Desk
+	server *Server
+	url    string
+	owner  *visitor
 }
 
 // visitor is a browser.
@@ -40,6 +42,7 @@ func newRig(t *testing.T) *rig {
 	dir := t.TempDir()
 	keys, err := store.OpenKeyring(dir + "/paybell.key")
 	must(t, err)
+	storetest.Blank(t, dir)
 	db, err := store.OpenSQLite(t.Context(), dir, store.Options{Keys: keys, Migrate: true})
 	must(t, err)
 	t.Cleanup(func() { _ = db.Close() })
@@ -67,7 +70,8 @@ func newRig(t *testing.T) *rig {
 	var logged bytes.Buffer
 	server := httptest.NewUnstartedServer(nil)
 	r.url = "http://" + server.Listener.Addr().String()
-	server.Config.Handler = (&Server{Desk: r.desk, PublicURL: r.url, Log: slog.New(slog.NewTextHandler(&logged, nil))}).Handler()
+	r.server = &Server{Desk: r.desk, PublicURL: r.url, Log: slog.New(slog.NewTextHandler(&logged, nil))}
+	server.Config.Handler = r.server.Handler()
 	server.Start()
 	t.Cleanup(func() {
 		server.CloseClientConnections()

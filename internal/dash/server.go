@@ -30,6 +30,10 @@ type Server struct {
 
 	live    web.Live
 	streams web.Streams
+
+	attentions    memory[desk.Attention]
+	overviews     memory[desk.Overview]
+	deliveryLists memory[deliveriesPage]
 }
 
 // maxStreams is how many live pages one user has open at a time.

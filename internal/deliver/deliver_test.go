@@ -18,6 +18,7 @@ import (
 
 	"github.com/paybell/paybell"
 	"github.com/paybell/paybell/internal/store"
+	"github.com/paybell/paybell/internal/store/storetest"
 )
 
 // house is a store with one client, in a bubble of virtual time.
@@ -34,6 +35,7 @@ func newHouse(t *testing.T) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
+	storetest.Blank(t, dir)
 	db, err := store.OpenSQLite(t.Context(), dir, store.Options{Keys: keys, Migrate: true})
 	if err != nil {
 		t.Fatal(err)

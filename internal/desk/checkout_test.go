@@ -16,6 +16,7 @@ import (
 	"github.com/paybell/paybell"
 	"github.com/paybell/paybell/internal/desk"
 	"github.com/paybell/paybell/internal/store"
+	"github.com/paybell/paybell/internal/store/storetest"
 )
 
 // fixedRate is what one unit of anything is worth in coins; empty: nobody trades.
@@ -40,6 +41,7 @@ func newCounter(t *testing.T) *counter {
 	dir := t.TempDir()
 	keys, err := store.OpenKeyring(filepath.Join(dir, "paybell.key"))
 	check(t, err)
+	storetest.Blank(t, dir)
 	db, err := store.OpenSQLite(t.Context(), dir, store.Options{Keys: keys, Migrate: true})
 	check(t, err)
 	t.Cleanup(func() { _ = db.Close() })

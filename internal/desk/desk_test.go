@@ -19,6 +19,7 @@ import (
 	"github.com/paybell/paybell/internal/desk"
 	"github.com/paybell/paybell/internal/pgtest"
 	"github.com/paybell/paybell/internal/store"
+	"github.com/paybell/paybell/internal/store/storetest"
 )
 
 func TestMain(m *testing.M) {
@@ -59,6 +60,7 @@ func (o *office) merchant() desk.Actor {
 
 func onSQLite(t *testing.T) *office {
 	return newOffice(t, func(keys *store.Keyring, dir string) (*store.DB, error) {
+		storetest.Blank(t, dir)
 		return store.OpenSQLite(context.Background(), dir, store.Options{Keys: keys, Migrate: true})
 	})
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/paybell/paybell"
 	"github.com/paybell/paybell/internal/desk"
 	"github.com/paybell/paybell/internal/store"
+	"github.com/paybell/paybell/internal/store/storetest"
 )
 
 // empty is a desk on a store without a merchant.
@@ -27,6 +28,7 @@ func bare(t *testing.T) *office {
 	dir := t.TempDir()
 	keys, err := store.OpenKeyring(dir + "/key")
 	must(t, err)
+	storetest.Blank(t, dir)
 	db, err := store.OpenSQLite(context.Background(), dir, store.Options{Keys: keys, Migrate: true})
 	must(t, err)
 	t.Cleanup(func() { _ = db.Close() })

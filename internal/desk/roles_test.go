@@ -17,6 +17,7 @@ import (
 	"github.com/paybell/paybell"
 	"github.com/paybell/paybell/internal/desk"
 	"github.com/paybell/paybell/internal/store"
+	"github.com/paybell/paybell/internal/store/storetest"
 )
 
 // evenly is a rate, a chain on which everything works, and a wire that delivers.
@@ -45,6 +46,7 @@ func full(t *testing.T) (o *office, dump func() map[string][]string) {
 	dir := ""
 	o = newOffice(t, func(keys *store.Keyring, in string) (*store.DB, error) {
 		dir = in
+		storetest.Blank(t, in)
 		return store.OpenSQLite(context.Background(), in, store.Options{Keys: keys, Migrate: true})
 	})
 	o.Quote, o.Sandbox, o.Wire = evenly{}, evenly{}, evenly{}

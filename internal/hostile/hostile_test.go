@@ -24,6 +24,7 @@ import (
 	"github.com/paybell/paybell/internal/deliver"
 	"github.com/paybell/paybell/internal/hostile"
 	"github.com/paybell/paybell/internal/store"
+	"github.com/paybell/paybell/internal/store/storetest"
 )
 
 // start runs receivers until the test ends.
@@ -67,6 +68,7 @@ func newHouse(t *testing.T) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
+	storetest.Blank(t, dir)
 	db, err := store.OpenSQLite(t.Context(), dir, store.Options{Keys: keys, Migrate: true})
 	if err != nil {
 		t.Fatal(err)

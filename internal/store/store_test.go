@@ -37,6 +37,7 @@ type place struct {
 
 func sqlitePlace(t testing.TB) place {
 	dir := t.TempDir()
+	storetest.Blank(t, dir)
 	return place{
 		name: "SQLite",
 		open: func(opt store.Options) (*store.DB, error) { return store.OpenSQLite(context.Background(), dir, opt) },

@@ -12,6 +12,7 @@ import (
 
 	"github.com/paybell/paybell"
 	"github.com/paybell/paybell/internal/store"
+	"github.com/paybell/paybell/internal/store/storetest"
 )
 
 // fakeChain tells what it is told to tell.
@@ -47,6 +48,7 @@ func open(t *testing.T) *store.DB {
 	if err != nil {
 		t.Fatal(err)
 	}
+	storetest.Blank(t, dir)
 	db, err := store.OpenSQLite(t.Context(), dir, store.Options{Keys: keys, Migrate: true})
 	if err != nil {
 		t.Fatal(err)
