@@ -38,6 +38,10 @@ type place struct {
 func sqlitePlace(t testing.TB) place {
 	dir := t.TempDir()
 	storetest.Blank(t, dir)
+	return sqliteAt(dir)
+}
+
+func sqliteAt(dir string) place {
 	return place{
 		name: "SQLite",
 		open: func(opt store.Options) (*store.DB, error) { return store.OpenSQLite(context.Background(), dir, opt) },
@@ -319,7 +323,7 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 
 // Only the server makes a schema; others say so.
 func TestOldSchemaIsRefused(t *testing.T) {
-	for _, p := range []place{sqlitePlace(t), postgresAt(pgtest.Open(t))} {
+	for _, p := range []place{sqliteAt(t.TempDir()), postgresAt(pgtest.Open(t))} {
 		exec(t, p.raw(t), "CREATE TABLE first_start_died_here (x BIGINT)")
 		opt := server(t)
 		opt.Migrate = false
