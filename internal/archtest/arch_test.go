@@ -183,7 +183,7 @@ func TestNoFloatsNearMoney(t *testing.T) {
 // TestOnlyTransactionsQuery keeps database/sql inside the store.
 func TestOnlyTransactionsQuery(t *testing.T) {
 	for _, s := range sources(t) {
-		if s.folder == "internal/store" || s.folder == "internal/pgtest" {
+		if s.folder == "internal/store" || s.folder == "internal/store/storetest" || s.folder == "internal/pgtest" {
 			continue
 		}
 		for _, p := range imports(t, s) {
