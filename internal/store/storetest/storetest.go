@@ -29,7 +29,10 @@ func Run(t *testing.T, open func(t *testing.T) *store.DB) {
 		maps.Copy(tests, group)
 	}
 	for _, name := range slices.Sorted(maps.Keys(tests)) {
-		t.Run(name, func(t *testing.T) { tests[name](t, open(t)) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // most of them wait for the database
+			tests[name](t, open(t))
+		})
 	}
 }
 
