@@ -22,7 +22,7 @@ SLOW = internal/api$$|internal/dash$$|internal/interop$$
 plain:
 	go test -timeout 6m -parallel 4 ./internal/store $$(go list ./... | grep -E '$(SLOW)')
 race:
-	go test -race -timeout 6m -skip 'Postgres|Migrat' $$(go list ./... | grep -v -E 'killtest|internal/browser|$(SLOW)')
+	go test -race -timeout 6m -skip '^TestPostgres|^TestMigrat' $$(go list ./... | grep -v -E 'killtest|internal/browser|$(SLOW)')
 race-all:
 	go test -race -timeout 20m -parallel 4 $$(go list ./... | grep -v -E 'killtest|internal/browser')
 
