@@ -177,16 +177,14 @@ func (d *Dispatcher) poke() {
 // start, and later what a lost hint left behind.
 func (d *Dispatcher) poll(ctx context.Context) {
 	d.forgetTargets()
-	asked := d.paused()
+	asked, until := d.paused(), map[*endpoint]time.Time{}
 	due, err := store.View(ctx, d.db, func(tx *store.Tx) (map[store.Endpoint]time.Time, error) {
 		for _, e := range asked {
 			h, err := tx.Health(e.name)
 			if err != nil {
 				return nil, err
 			}
-			if !h.PausedUntil.IsZero() {
-				delete(asked, e.name)
-			}
+			until[e] = h.PausedUntil
 		}
 		return tx.DueEndpoints()
 	})
@@ -198,9 +196,11 @@ func (d *Dispatcher) poll(ctx context.Context) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, e := range asked {
-		e.notUntil = time.Time{} // somebody enabled it: it is asked again
-		d.start(e)
+	for e, at := range until {
+		if at.Before(e.notUntil) { // somebody enabled it, or its clock is another: it is asked again
+			e.notUntil = at
+			d.start(e)
+		}
 	}
 	for name, at := range due {
 		if d.serving(shardOf(name)) {
@@ -216,13 +216,13 @@ func (d *Dispatcher) poll(ctx context.Context) {
 
 // paused lists endpoints that asked to be left alone, and long enough ago for the
 // store to know.
-func (d *Dispatcher) paused() map[store.Endpoint]*endpoint {
+func (d *Dispatcher) paused() (asked []*endpoint) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	asked, now := map[store.Endpoint]*endpoint{}, time.Now()
-	for name, e := range d.endpoints {
+	now := time.Now()
+	for _, e := range d.endpoints {
 		if e.notUntil.Sub(now) > longestPause && now.Sub(e.askedAt) > 10*time.Second && len(asked) < 100 {
-			asked[name] = e
+			asked = append(asked, e)
 		}
 	}
 	return asked
