@@ -100,7 +100,7 @@ const local = (ms) => new Date(ms - new Date(ms).getTimezoneOffset() * 60000).to
 for (const input of document.querySelectorAll("input[type=datetime-local][data-utc]")) {
 	if (input.value) input.value = local(Date.parse(input.value + "Z"));
 	const zone = input.closest("label")?.querySelector("[data-zone]");
-	if (zone) zone.textContent = "your time";
+	if (zone) zone.textContent = "(your time)";
 	input.form?.addEventListener("formdata", (event) => {
 		const at = new Date(input.value);
 		if (input.name && !isNaN(at)) event.formData.set(input.name, at.toISOString().slice(0, 16));
