@@ -28,8 +28,8 @@
 // for both). Only a transaction can ask or write anything. tx.Apply writes the
 // invoice, guarded by its version, the notifications of its changes and their
 // deliveries in one transaction: what is committed will be notified. On SQLite
-// one goroutine writes, and many bodies share one commit, each in its savepoint
-// (writer.go).
+// one goroutine writes, and many bodies share one commit; when one of them fails,
+// what it did is taken back alone (writer.go).
 //
 // # What moves it
 //

@@ -6,12 +6,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -91,6 +93,7 @@ type shop struct {
 	mu     sync.Mutex
 	answer string // with which it fails; empty: it takes everything
 	got    []string
+	names  []string // of the headers that came last
 }
 
 func newShop(t *testing.T) *shop {
@@ -107,6 +110,7 @@ func (s *shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.Unmarshal(body, &n)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.names = slices.Collect(maps.Keys(r.Header))
 	if s.answer != "" {
 		w.WriteHeader(http.StatusInternalServerError)
 		_, _ = io.WriteString(w, s.answer)
@@ -120,6 +124,13 @@ func (s *shop) fails(answer string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.answer = answer
+}
+
+// headers are the names of those that came last.
+func (s *shop) headers() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.names
 }
 
 // heard is what arrived, in its order.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/paybell/paybell"
@@ -98,10 +99,6 @@ func requestText(d *paybell.Delivery, at time.Time) string {
 	if u, err := url.Parse(d.URL); err == nil {
 		path, host = u.RequestURI(), u.Host
 	}
-	timestamp, seconds := "(when it is sent)", "(when it is sent)"
-	if !at.IsZero() {
-		timestamp, seconds = paybell.FormatTimestamp(at), strconv.FormatInt(at.Unix(), 10)
-	}
 	var b bytes.Buffer
 	line := func(name, value string) { fmt.Fprintf(&b, "%s: %s\n", name, value) }
 	fmt.Fprintf(&b, "POST %s HTTP/1.1\n", path)
@@ -110,12 +107,18 @@ func requestText(d *paybell.Delivery, at time.Time) string {
 	line("Content-Length", strconv.Itoa(len(d.Body)))
 	line("Accept-Encoding", "identity")
 	line("Content-Type", "application/json")
-	line(paybell.HeaderClient, d.ClientID)
-	line(paybell.HeaderTimestamp, timestamp)
-	line(paybell.HeaderSignature, "(HMAC-SHA256 of method, URL, client, timestamp and body)")
-	line("webhook-id", d.NotificationID)
-	line("webhook-timestamp", seconds)
-	line("webhook-signature", "v1,(HMAC-SHA256 of id, timestamp and body)")
+	for _, h := range paybell.SignedHeaders(nil, "", d.ClientID, d.URL, d.NotificationID, at, nil) {
+		switch name := h[0]; {
+		case name == paybell.HeaderSignature:
+			line(name, "(HMAC-SHA256 of method, URL, client, timestamp and body)")
+		case name == "webhook-signature":
+			line(name, "v1,(HMAC-SHA256 of id, timestamp and body)")
+		case at.IsZero() && strings.HasSuffix(strings.ToLower(name), "timestamp"):
+			line(name, "(when it is sent)")
+		default:
+			line(name, h[1])
+		}
+	}
 	line("Paybell-Sequence", d.Sequence().String())
 	if d.OutOfOrder {
 		line("Paybell-Out-Of-Order", "true")

@@ -3,7 +3,6 @@ package dash
 import (
 	"context"
 	"strconv"
-	"strings"
 
 	"github.com/paybell/paybell"
 	"github.com/paybell/paybell/internal/desk"
@@ -30,7 +29,7 @@ type step struct {
 // decision is an invoice with something that a person has to judge.
 type decision struct {
 	paybell.Invoice
-	Texts []string
+	Flags []flagText
 }
 
 // overview reads what is shown at most once in a second for each merchant, however
@@ -50,7 +49,7 @@ func (s *Server) overview(ctx context.Context, r *request) (view, error) {
 		p.Unwell = append(p.Unwell, alertOfWebhook(w))
 	}
 	for _, inv := range o.Flagged {
-		p.Decisions = append(p.Decisions, decision{inv, flagDoubts(inv.Flags)})
+		p.Decisions = append(p.Decisions, decision{inv, flagTexts(inv.Flags)})
 	}
 	v.Data = p
 	return v, nil
@@ -94,32 +93,6 @@ func firstSteps(o desk.Overview) []step {
 	}
 	return steps
 }
-
-// decisions says of flags what is to be judged. Those that follow from others are not
-// named.
-var decisions = []struct {
-	flag paybell.Flags
-	text string
-}{
-	{paybell.ReorgedFlag, "its money was confirmed and is not any more"},
-	{paybell.ReplacedFlag, "its money was taken back by the payer"},
-	{paybell.Underpaid, "less was paid than is due"},
-	{paybell.Late, "money came after the time was up"},
-	{paybell.Overpaid, "more was paid than is due"},
-	{paybell.Multiple, "money came in several payments"},
-}
-
-func flagDoubts(f paybell.Flags) (texts []string) {
-	for _, d := range decisions {
-		if f&d.flag != 0 {
-			texts = append(texts, d.text)
-		}
-	}
-	return texts
-}
-
-// Text is what is to be judged, in one sentence.
-func (d decision) Text() string { return sentence(strings.Join(d.Texts, ", and ")) }
 
 // Name is what the merchant calls the invoice, or what it is for.
 func (d decision) Name() string { return invoiceName(&d.Invoice) }

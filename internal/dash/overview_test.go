@@ -67,7 +67,7 @@ func TestOverviewPage(t *testing.T) {
 	}
 	looker := r.invited("looker@cafe-bell.example", paybell.RoleReadOnly)
 	for _, v := range []*visitor{r.owner, looker} {
-		v.get("/dash/").want(t, http.StatusOK, "Needs attention", "INV-2", "Money came after the time was up, and more was paid than is due.", `href="/dash/invoices/`+late.ID+`">Decide`,
+		v.get("/dash/").want(t, http.StatusOK, "Needs attention", "INV-2", "More came than is due. Money came after the time was up.", `href="/dash/invoices/`+late.ID+`">Decide`,
 			"INV-&lt;1&gt;", "1,234.50 USD", "Completed: may be used", `href="/dash/invoices?state=cancelled"`, "Notifications of the last hour",
 			`role="img" aria-label="Notifications of the last hour by minute: 2 delivered, 1 waiting`, `id="inv-`+paid.ID+`"`)
 	}
@@ -154,7 +154,7 @@ func TestDeliveryFragments(t *testing.T) {
 	o := desk.Overview{Since: now, HourSince: now, Clients: 1, Told: true, MoreFlagged: true, Newest: []paybell.Invoice{inv},
 		States: []desk.InvoiceCount{{State: paybell.Paid, N: 10_001}}, Money: []desk.InvoiceMoney{{State: paybell.Paid, Currency: "5057", Sum: decimal.NewFromInt(5), AtLeast: true}, {State: paybell.Paid, Currency: "1002", Sum: decimal.NewFromInt(7), Test: true}},
 		LastHour: desk.DeliverySample{Every: 3, Deliveries: []paybell.Delivery{madeAt(0, paybell.Delivered, time.Second, 1), madeAt(0, paybell.Exhausted, 0, 17)}}}
-	day := overviewPage{Overview: o, Hour: newHourChart(o.LastHour, chartDay), Unwell: []alert{{"a.example is ill.", "/dash/x", "Look into it"}}, Decisions: []decision{{inv, flagDoubts(inv.Flags)}}}
+	day := overviewPage{Overview: o, Hour: newHourChart(o.LastHour, chartDay), Unwell: []alert{{"a.example is ill.", "/dash/x", "Look into it"}}, Decisions: []decision{{inv, flagTexts(inv.Flags)}}}
 	for name, test := range map[string]struct {
 		file, template string
 		data           any
