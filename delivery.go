@@ -207,3 +207,33 @@ func (d Delivery) Secret(secrets []Secret, accepted int64) Secret {
 	}
 	return chosen
 }
+
+// Fate is what became of a delivery, as people look for it: what is pending either
+// waits for its turn or fails.
+type Fate string
+
+// The fates. Those of what is not pending are called as its state is.
+const (
+	FateWaiting   Fate = "waiting" // pending, and no attempt of this round has failed
+	FateFailing   Fate = "failing" // pending, after a failure
+	FateDelivered      = Fate(Delivered)
+	FateGivenUp        = Fate(Exhausted) // its schedule is over, or it was skipped
+	FateHeld           = Fate(Held)
+)
+
+// Fates lists all of them.
+var Fates = []Fate{FateWaiting, FateFailing, FateDelivered, FateGivenUp, FateHeld}
+
+// Fate is what became of d.
+func (d Delivery) Fate() Fate {
+	switch {
+	case d.State != DeliveryPending:
+		return Fate(d.State)
+	case d.FailingSince.IsZero():
+		return FateWaiting
+	}
+	return FateFailing
+}
+
+// Pending reports whether f is a fate of deliveries that are still to be made.
+func (f Fate) Pending() bool { return f == FateWaiting || f == FateFailing }

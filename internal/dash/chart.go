@@ -53,17 +53,17 @@ type tally struct {
 
 func (t *tally) add(d paybell.Delivery, n int64) {
 	t.All += n
-	switch desk.FateOf(d) {
-	case desk.Delivered:
+	switch d.Fate() {
+	case paybell.FateDelivered:
 		t.Delivered += n
 		if d.Attempts > 1 {
 			t.Retried += n
 		}
-	case desk.Failing:
+	case paybell.FateFailing:
 		t.Failing += n
-	case desk.GivenUp:
+	case paybell.FateGivenUp:
 		t.GivenUp += n
-	case desk.Held:
+	case paybell.FateHeld:
 		t.Held += n
 	default:
 		t.Waiting += n
@@ -158,8 +158,8 @@ func (c *recentChart) Title() string {
 
 // recentBar is the colour and the height of a delivery.
 func recentBar(d paybell.Delivery) (class string, height int) {
-	switch desk.FateOf(d) {
-	case desk.Delivered:
+	switch d.Fate() {
+	case paybell.FateDelivered:
 		class = "good"
 		if d.Attempts > 1 {
 			class = "wait"
@@ -168,27 +168,27 @@ func recentBar(d paybell.Delivery) (class string, height int) {
 			return class, lowestBar // when it was made says nothing
 		}
 		return class, latencyHeight(d.FinishedAt.Sub(d.CreatedAt))
-	case desk.Failing, desk.GivenUp:
+	case paybell.FateFailing, paybell.FateGivenUp:
 		return "stop", chartHigh
-	case desk.Held:
+	case paybell.FateHeld:
 		return "held", chartHigh / 2
 	}
 	return "plain", lowestBar
 }
 
 func recentText(d paybell.Delivery) string {
-	switch desk.FateOf(d) {
-	case desk.Delivered:
+	switch d.Fate() {
+	case paybell.FateDelivered:
 		text := "delivered after " + span(d.FinishedAt.Sub(d.CreatedAt))
 		if d.Attempts > 1 {
 			text += fmt.Sprintf(", by attempt %d", d.Attempts)
 		}
 		return text
-	case desk.Failing:
+	case paybell.FateFailing:
 		return "failing"
-	case desk.GivenUp:
+	case paybell.FateGivenUp:
 		return "given up"
-	case desk.Held:
+	case paybell.FateHeld:
 		return "held"
 	}
 	return "waiting"

@@ -69,7 +69,7 @@ func (f deliveriesFilter) Set() bool {
 func (f deliveriesFilter) At() string { return strings.TrimSuffix(f.ClientID+"/"+f.WebhookID, "/") }
 
 // Tabs are the fates to choose from; the first is any.
-func (f deliveriesFilter) Tabs() []desk.Fate { return append([]desk.Fate{""}, desk.Fates...) }
+func (f deliveriesFilter) Tabs() []paybell.Fate { return append([]paybell.Fate{""}, paybell.Fates...) }
 
 // hookChoices are a client and its webhooks, to choose from.
 type hookChoices struct {
@@ -214,7 +214,7 @@ func readDeliveriesFilter(q url.Values) (f deliveriesFilter, err error) {
 	}
 	f.Origin, f.InvoiceID = get("endpoint"), get("invoice")
 	f.FromText, f.ToText = get("from"), get("to")
-	if f.Fate = desk.Fate(get("state")); f.Fate != "" && !slices.Contains(desk.Fates, f.Fate) {
+	if f.Fate = paybell.Fate(get("state")); f.Fate != "" && !slices.Contains(paybell.Fates, f.Fate) {
 		return f, paybell.InvalidField("state", "%.40q is none; choose one of the tabs", string(f.Fate))
 	}
 	if name := get("event"); name != "" {

@@ -19,7 +19,7 @@ import (
 type deliveryPage struct {
 	desk.DeliveryStory
 	Client   string // the name of its client
-	Fate     desk.Fate
+	Fate     paybell.Fate
 	Attempts []attemptView // the last one first
 	Body     string        // to be read; its bytes are Raw
 	Raw      string
@@ -50,7 +50,7 @@ func (s *Server) delivery(ctx context.Context, r *request) (view, error) {
 		return view{}, err
 	}
 	d := story.Delivery
-	p := deliveryPage{DeliveryStory: story, Client: c.Name, Fate: desk.FateOf(*d), Raw: string(d.Body), Body: readable(d.Body)}
+	p := deliveryPage{DeliveryStory: story, Client: c.Name, Fate: d.Fate(), Raw: string(d.Body), Body: readable(d.Body)}
 	for _, attempt := range story.Attempts {
 		v := attemptView{Attempt: attempt, Timing: newTimingBar(attempt), SignedBy: secretMade(attempt.Secret)}
 		v.Resent = attempt.N == d.Round+1 && d.Round > 0
@@ -132,7 +132,7 @@ func (p deliveryPage) Link() string { return deliveryLink(*p.Delivery) }
 // MayResend reports whether it can be sent again: its webhook rings, and it does not
 // wait for its first attempt.
 func (p deliveryPage) MayResend() bool {
-	return p.Webhook.State == paybell.WebhookActive && p.Health.DisabledAt.IsZero() && p.Fate != desk.Waiting && p.Fate != desk.Held
+	return p.Webhook.State == paybell.WebhookActive && p.Health.DisabledAt.IsZero() && p.Fate != paybell.FateWaiting && p.Fate != paybell.FateHeld
 }
 
 // HeldUntil is until when the endpoint asked to be left alone, if that keeps the

@@ -140,7 +140,7 @@ func TestDeliveryFragments(t *testing.T) {
 	job := paybell.Resend{ID: "01a20a1d-0000-7000-8000-000000000000", ClientID: id, WebhookID: hookID, Origin: w.Origin, What: paybell.ResendFailed, Since: now.Add(-time.Hour), Total: 3, Done: 1}
 	missed := job
 	missed.What = paybell.ResendMissed
-	listed := deliveryView{DeliveryLine: desk.DeliveryLine{Fate: desk.Failing, Client: "Web shop"}, Link: deliveryLink(d), Hook: "shop.example/hook"}
+	listed := deliveryView{DeliveryLine: desk.DeliveryLine{Client: "Web shop"}, Link: deliveryLink(d), Hook: "shop.example/hook"}
 	listed.Delivery, listed.Event, listed.Last = d, paybell.InvoicePaid, attempt
 	endpoint := func(l desk.EndpointLine, jobs ...paybell.Resend) endpointPage {
 		return endpointPage{newEndpointView(l, 5, true), jobViews(jobs), []endpointHook{{w}}}
@@ -148,7 +148,7 @@ func TestDeliveryFragments(t *testing.T) {
 	list := &deliveriesPage{Endpoints: []endpointView{newEndpointView(line, 5, false)}, More: 2, Jobs: jobViews([]paybell.Resend{job}), Lines: []deliveryView{listed},
 		Page: desk.DeliveryPage{Next: desk.DeliveryMark{At: now, WebhookID: hookID, Number: 42}, Given: true}}
 	story := deliveryPage{DeliveryStory: desk.DeliveryStory{Notification: paybell.Notification{ID: d.NotificationID, InvoiceID: d.InvoiceID, Version: 3, Event: paybell.InvoicePaid}, Webhook: w, Health: health,
-		Match: "the webhook asked for invoicePaid when it happened", Delivery: &d, Next: "the next attempt is due"}, Client: "Web shop", Fate: desk.Failing,
+		Match: "the webhook asked for invoicePaid when it happened", Delivery: &d, Next: "the next attempt is due"}, Client: "Web shop", Fate: paybell.FateFailing,
 		Attempts: []attemptView{{attempt, newTimingBar(attempt), secretMade(attempt.Secret), false}}, Body: readable(d.Body), Raw: string(d.Body), Request: requestText(&d, attempt.StartedAt), SignedBy: secretMade(attempt.Secret)}
 	inv := paybell.Invoice{ID: d.InvoiceID, State: paybell.Paid, Flags: paybell.Late, CreatedAt: now, Bill: paybell.Bill{Currency: "5057", Total: decimal.RequireFromString("1234.5"), Number: "INV-1"}}
 	o := desk.Overview{Since: now, HourSince: now, Clients: 1, Told: true, MoreFlagged: true, Newest: []paybell.Invoice{inv},

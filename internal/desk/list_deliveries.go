@@ -10,33 +10,15 @@ import (
 	"github.com/paybell/paybell/internal/store"
 )
 
-// What a list of deliveries is made of.
-type (
-	Fate         = store.Fate
-	DeliveryMark = store.Mark
-)
-
-// The fates of deliveries.
-const (
-	Waiting   = store.Waiting
-	Failing   = store.Failing
-	Delivered = store.Delivered
-	GivenUp   = store.GivenUp
-	Held      = store.Held
-)
-
-// Fates lists all of them.
-var Fates = []Fate{Waiting, Failing, Delivered, GivenUp, Held}
-
-// FateOf is what became of a delivery.
-func FateOf(d paybell.Delivery) Fate { return store.FateOf(d) }
+// DeliveryMark is a place in a list of deliveries.
+type DeliveryMark = store.Mark
 
 // DeliveryFilter says which deliveries to list.
 type DeliveryFilter struct {
-	ClientID, WebhookID string // empty: of all the merchant's
-	Origin              string // of an endpoint; empty: of all
-	InvoiceID           string // empty: about any
-	Fate                Fate   // empty: any
+	ClientID, WebhookID string       // empty: of all the merchant's
+	Origin              string       // of an endpoint; empty: of all
+	InvoiceID           string       // empty: about any
+	Fate                paybell.Fate // empty: any
 	Event               paybell.Events
 	From, To            time.Time    // when they were made, both included; zero: any
 	After               DeliveryMark // where the page begins; zero: with the newest
@@ -49,7 +31,6 @@ const MaxDeliveries = 100
 // DeliveryLine is a delivery as a list shows it.
 type DeliveryLine struct {
 	store.Glance
-	Fate   Fate
 	Client string // its name
 }
 
@@ -105,7 +86,7 @@ func (d *Desk) ListDeliveries(ctx context.Context, a Actor, f DeliveryFilter) (D
 			if err != nil {
 				return page, err
 			}
-			page.Lines = append(page.Lines, DeliveryLine{g, FateOf(g.Delivery), clients[g.ClientID]})
+			page.Lines = append(page.Lines, DeliveryLine{g, clients[g.ClientID]})
 		}
 		return page, nil
 	})
@@ -149,7 +130,7 @@ func (a Actor) recent(tx *store.Tx, f DeliveryFilter, clients map[string]string)
 		q.InvoiceID, _ = paybell.ParseUUID(f.InvoiceID) // it was found
 		return q, given, nil
 	}
-	if (f.Fate == Waiting || f.Fate == Failing) && f.WebhookID == "" {
+	if f.Fate.Pending() && f.WebhookID == "" {
 		q.WebhookIDs = nil // of any at these, and where something is wrong
 		unwell, err := tx.Unwell(a.MerchantID, now(), MaxEndpoints)
 		if err != nil {

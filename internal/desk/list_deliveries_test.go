@@ -86,7 +86,7 @@ func listDeliveries(o *office) {
 			if l.Client != o.client.Name {
 				o.Errorf("%s is of %q", l.URL, l.Client)
 			}
-			names = append(names, l.URL+" "+l.Event.String()+" "+string(l.Fate))
+			names = append(names, l.URL+" "+l.Event.String()+" "+string(l.Fate()))
 		}
 		return names
 	}
@@ -106,10 +106,10 @@ func listDeliveries(o *office) {
 		"about the plain":    {desk.DeliveryFilter{InvoiceID: plain}, []string{cancelled, created}},
 		"about, of another":  {desk.DeliveryFilter{InvoiceID: plain, ClientID: second.ID}, nil},
 		"about, of one":      {desk.DeliveryFilter{InvoiceID: inv.ID, ClientID: o.client.ID, WebhookID: given.ID}, []string{theGiven}},
-		"waiting":            {desk.DeliveryFilter{Fate: desk.Waiting}, []string{cancelled, theGiven, created, created}},
-		"waiting of webhook": {desk.DeliveryFilter{Fate: desk.Waiting, ClientID: o.client.ID, WebhookID: w.ID}, []string{cancelled, created, created}},
-		"waiting at":         {desk.DeliveryFilter{Fate: desk.Waiting, Origin: given.Origin}, []string{theGiven}},
-		"failing":            {desk.DeliveryFilter{Fate: desk.Failing}, nil},
+		"waiting":            {desk.DeliveryFilter{Fate: paybell.FateWaiting}, []string{cancelled, theGiven, created, created}},
+		"waiting of webhook": {desk.DeliveryFilter{Fate: paybell.FateWaiting, ClientID: o.client.ID, WebhookID: w.ID}, []string{cancelled, created, created}},
+		"waiting at":         {desk.DeliveryFilter{Fate: paybell.FateWaiting, Origin: given.Origin}, []string{theGiven}},
+		"failing":            {desk.DeliveryFilter{Fate: paybell.FateFailing}, nil},
 		"an event":           {desk.DeliveryFilter{Event: paybell.InvoiceCancelled}, []string{cancelled}},
 		"nothing so old":     {desk.DeliveryFilter{To: time.Now().Add(-time.Hour)}, nil},
 		"all of the hour":    {desk.DeliveryFilter{From: time.Now().Add(-time.Hour)}, []string{cancelled, theGiven, created, created}},
@@ -145,10 +145,10 @@ func listDeliveries(o *office) {
 	// What fails is found at endpoints where only webhooks of invoices ring, however
 	// old these are.
 	o.tried(given, 1, "answered 500", 2*time.Minute)
-	if got := names(desk.DeliveryFilter{Fate: desk.Failing}); !slices.Equal(got, []string{"https://given.example/y invoiceCreated failing"}) {
+	if got := names(desk.DeliveryFilter{Fate: paybell.FateFailing}); !slices.Equal(got, []string{"https://given.example/y invoiceCreated failing"}) {
 		o.Errorf("failing are %q", got)
 	}
-	if l := o.list(desk.DeliveryFilter{Fate: desk.Failing}).Lines[0]; l.Last.N != 1 || l.Last.Failure != "answered 500" {
+	if l := o.list(desk.DeliveryFilter{Fate: paybell.FateFailing}).Lines[0]; l.Last.N != 1 || l.Last.Failure != "answered 500" {
 		o.Errorf("the last attempt is %+v", l.Last)
 	}
 }
@@ -172,7 +172,7 @@ func TestDeliveriesOfOthers(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	page, err := o.ListDeliveries(ctx, theirs, desk.DeliveryFilter{Limit: 10, Fate: desk.Failing})
+	page, err := o.ListDeliveries(ctx, theirs, desk.DeliveryFilter{Limit: 10, Fate: paybell.FateFailing})
 	must(t, err)
 	if len(page.Lines) != 0 {
 		t.Errorf("another merchant sees %d", len(page.Lines))

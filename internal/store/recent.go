@@ -10,33 +10,6 @@ import (
 	"github.com/paybell/paybell"
 )
 
-// Fate is what became of a delivery, as people look for it: what is pending either
-// waits for its turn or fails.
-type Fate string
-
-// The fates.
-const (
-	Waiting   Fate = "waiting" // pending, and no attempt of this round has failed
-	Failing   Fate = "failing" // pending, after a failure
-	Delivered Fate = "delivered"
-	GivenUp   Fate = "exhausted" // its schedule is over, or it was skipped
-	Held      Fate = "held"
-)
-
-// FateOf is the fate of a delivery.
-func FateOf(d paybell.Delivery) Fate {
-	switch {
-	case d.State != paybell.DeliveryPending:
-		return Fate(d.State)
-	case d.FailingSince.IsZero():
-		return Waiting
-	}
-	return Failing
-}
-
-// pending reports whether the fate is one of deliveries that are still to be made.
-func (f Fate) pending() bool { return f == Waiting || f == Failing }
-
 // Mark is a place in a list of deliveries, newest first: that of a delivery. The
 // zero value is before the newest.
 type Mark struct {
@@ -64,7 +37,7 @@ type RecentFilter struct {
 	InvoiceID  string
 	Endpoints  []Endpoint
 
-	Fate     Fate           // empty: any
+	Fate     paybell.Fate   // empty: any
 	Event    paybell.Events // one of these; 0: any
 	From, To time.Time      // when they were made, both included; zero: any
 	After    Mark           // from here on
@@ -121,7 +94,7 @@ func (tx *Tx) Recent(f RecentFilter) (page RecentPage, err error) {
 }
 
 func (m *merge) wants(d recent) bool {
-	return (m.f.Fate == "" || m.f.Fate == FateOf(d.Delivery)) && (m.f.Event == 0 || m.f.Event&d.event != 0) && (len(m.only) == 0 || m.only[d.WebhookID])
+	return (m.f.Fate == "" || m.f.Fate == d.Fate()) && (m.f.Event == 0 || m.f.Event&d.event != 0) && (len(m.only) == 0 || m.only[d.WebhookID])
 }
 
 // recent is a delivery that is looked at, and its event if that was asked for.
@@ -169,7 +142,7 @@ func (m *merge) open() error {
 		for _, id := range m.f.WebhookIDs {
 			reads = append(reads, m.ofInvoice(id))
 		}
-	case m.f.Fate.pending():
+	case m.f.Fate.Pending():
 		for _, id := range m.f.WebhookIDs {
 			m.only[id] = true
 		}

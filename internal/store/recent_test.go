@@ -182,18 +182,18 @@ func recent(s *teller) {
 		"all":       {func(*store.RecentFilter) {}, func(paybell.Delivery) bool { return true }},
 		"one":       {func(f *store.RecentFilter) { f.WebhookIDs = f.WebhookIDs[1:2] }, func(d paybell.Delivery) bool { return d.WebhookID == hooks[1].ID }},
 		"none":      {func(f *store.RecentFilter) { f.WebhookIDs = nil }, func(paybell.Delivery) bool { return false }},
-		"delivered": {func(f *store.RecentFilter) { f.Fate = store.Delivered }, func(d paybell.Delivery) bool { return d.State == paybell.Delivered }},
-		"given up":  {func(f *store.RecentFilter) { f.Fate = store.GivenUp }, func(d paybell.Delivery) bool { return d.State == paybell.Exhausted }},
-		"held":      {func(f *store.RecentFilter) { f.Fate = store.Held }, func(d paybell.Delivery) bool { return d.State == paybell.Held }},
-		"waiting":   {func(f *store.RecentFilter) { f.Fate = store.Waiting }, func(d paybell.Delivery) bool { return store.FateOf(d) == store.Waiting }},
-		"failing":   {func(f *store.RecentFilter) { f.Fate = store.Failing }, func(d paybell.Delivery) bool { return store.FateOf(d) == store.Failing }},
-		"waiting of one": {func(f *store.RecentFilter) { f.Fate, f.WebhookIDs = store.Waiting, f.WebhookIDs[1:2] },
-			func(d paybell.Delivery) bool { return store.FateOf(d) == store.Waiting && d.WebhookID == hooks[1].ID }},
-		"waiting of any": {func(f *store.RecentFilter) { f.Fate, f.WebhookIDs = store.Waiting, nil }, func(d paybell.Delivery) bool { return store.FateOf(d) == store.Waiting }},
+		"delivered": {func(f *store.RecentFilter) { f.Fate = paybell.FateDelivered }, func(d paybell.Delivery) bool { return d.State == paybell.Delivered }},
+		"given up":  {func(f *store.RecentFilter) { f.Fate = paybell.FateGivenUp }, func(d paybell.Delivery) bool { return d.State == paybell.Exhausted }},
+		"held":      {func(f *store.RecentFilter) { f.Fate = paybell.FateHeld }, func(d paybell.Delivery) bool { return d.State == paybell.Held }},
+		"waiting":   {func(f *store.RecentFilter) { f.Fate = paybell.FateWaiting }, func(d paybell.Delivery) bool { return d.Fate() == paybell.FateWaiting }},
+		"failing":   {func(f *store.RecentFilter) { f.Fate = paybell.FateFailing }, func(d paybell.Delivery) bool { return d.Fate() == paybell.FateFailing }},
+		"waiting of one": {func(f *store.RecentFilter) { f.Fate, f.WebhookIDs = paybell.FateWaiting, f.WebhookIDs[1:2] },
+			func(d paybell.Delivery) bool { return d.Fate() == paybell.FateWaiting && d.WebhookID == hooks[1].ID }},
+		"waiting of any": {func(f *store.RecentFilter) { f.Fate, f.WebhookIDs = paybell.FateWaiting, nil }, func(d paybell.Delivery) bool { return d.Fate() == paybell.FateWaiting }},
 		"event":          {func(f *store.RecentFilter) { f.Event = paybell.InvoiceCreated }, func(d paybell.Delivery) bool { return events[d.NotificationID] == paybell.InvoiceCreated }},
-		"waiting event": {func(f *store.RecentFilter) { f.Event, f.Fate = paybell.InvoiceCreated, store.Waiting },
+		"waiting event": {func(f *store.RecentFilter) { f.Event, f.Fate = paybell.InvoiceCreated, paybell.FateWaiting },
 			func(d paybell.Delivery) bool {
-				return events[d.NotificationID] == paybell.InvoiceCreated && store.FateOf(d) == store.Waiting
+				return events[d.NotificationID] == paybell.InvoiceCreated && d.Fate() == paybell.FateWaiting
 			}},
 		"times": {func(f *store.RecentFilter) { f.From, f.To = from, to }, func(d paybell.Delivery) bool { return !d.CreatedAt.Before(from) && !d.CreatedAt.After(to) }},
 		"exact times": {func(f *store.RecentFilter) { f.From, f.To = noon.Add(10*time.Second), noon.Add(20*time.Second) },
@@ -201,12 +201,12 @@ func recent(s *teller) {
 				return !d.CreatedAt.Before(noon.Add(10*time.Second)) && !d.CreatedAt.After(noon.Add(20*time.Second))
 			}},
 		"before all": {func(f *store.RecentFilter) { f.To = noon.Add(-time.Second) }, func(paybell.Delivery) bool { return false }},
-		"waiting times": {func(f *store.RecentFilter) { f.Fate, f.From, f.To = store.Waiting, from, to }, func(d paybell.Delivery) bool {
-			return store.FateOf(d) == store.Waiting && !d.CreatedAt.Before(from) && !d.CreatedAt.After(to)
+		"waiting times": {func(f *store.RecentFilter) { f.Fate, f.From, f.To = paybell.FateWaiting, from, to }, func(d paybell.Delivery) bool {
+			return d.Fate() == paybell.FateWaiting && !d.CreatedAt.Before(from) && !d.CreatedAt.After(to)
 		}},
 		"invoice": {func(f *store.RecentFilter) { f.InvoiceID = one.ID }, func(d paybell.Delivery) bool { return d.InvoiceID == one.ID }},
-		"invoice waiting": {func(f *store.RecentFilter) { f.InvoiceID, f.Fate = one.ID, store.Waiting },
-			func(d paybell.Delivery) bool { return d.InvoiceID == one.ID && store.FateOf(d) == store.Waiting }},
+		"invoice waiting": {func(f *store.RecentFilter) { f.InvoiceID, f.Fate = one.ID, paybell.FateWaiting },
+			func(d paybell.Delivery) bool { return d.InvoiceID == one.ID && d.Fate() == paybell.FateWaiting }},
 		"invoice of one": {func(f *store.RecentFilter) { f.InvoiceID, f.WebhookIDs = one.ID, f.WebhookIDs[:1] }, func(d paybell.Delivery) bool { return d.InvoiceID == one.ID && d.WebhookID == hooks[0].ID }},
 	} {
 		var want []paybell.Delivery
@@ -242,7 +242,7 @@ func recentLooksSoFar(s *teller) {
 	s.invoice(noon, 0)
 	s.attempt(w, 1, paybell.Exhausted, "answered 500", noon)
 	s.do(func(tx *store.Tx) error { return tx.Fill(w.ID, 1, 3000, paybell.Delivered) })
-	f := store.RecentFilter{WebhookIDs: []string{w.ID}, Fate: store.GivenUp, Limit: 10, Look: 500}
+	f := store.RecentFilter{WebhookIDs: []string{w.ID}, Fate: paybell.FateGivenUp, Limit: 10, Look: 500}
 	page := read(s, func(tx *store.Tx) (store.RecentPage, error) { return tx.Recent(f) })
 	if len(page.Deliveries) != 0 || page.LookedTo.IsZero() || page.Next.Number < 1500 || page.Next.Number > 2501 {
 		s.Errorf("the first page has %d, looked to %v, and the next begins at number %d", len(page.Deliveries), page.LookedTo, page.Next.Number)
