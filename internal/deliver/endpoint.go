@@ -35,6 +35,7 @@ const longOutage = time.Minute
 type endpoint struct {
 	name   store.Endpoint
 	shard  int
+	born   time.Time // when it came into memory
 	lanes  map[laneName]*lane
 	ready  []*lane // whose head may be attempted, in the order they became so
 	resent []*lane // the same, for when nothing fresh is ready
@@ -103,7 +104,7 @@ func shardOf(e store.Endpoint) int {
 func (d *Dispatcher) endpoint(name store.Endpoint) *endpoint {
 	e := d.endpoints[name]
 	if e == nil {
-		e = &endpoint{name: name, shard: shardOf(name), lanes: map[laneName]*lane{}, slots: firstSlots, index: -1}
+		e = &endpoint{name: name, shard: shardOf(name), born: time.Now(), lanes: map[laneName]*lane{}, slots: firstSlots, index: -1}
 		d.endpoints[name] = e
 	}
 	return e

@@ -23,7 +23,7 @@ type landing struct {
 // fly attempts one head, and then others as long as there are any.
 func (d *Dispatcher) fly(e *endpoint, f *flight) {
 	for f != nil {
-		to, err := d.target(f.head)
+		to, err := d.target(f.head, e.born)
 		switch {
 		case err != nil:
 			d.log.Error("cannot read a webhook, trying again", "webhook", f.head.WebhookID, "err", err)

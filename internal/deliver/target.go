@@ -23,13 +23,15 @@ type freshTarget struct {
 	to target
 }
 
-// target reads where d goes now and what signs it.
-func (d *Dispatcher) target(del paybell.Delivery) (target, error) {
+// target reads where d goes now and what signs it, not from before a moment: an
+// endpoint that is new in memory takes over what the store knows of it now, not what
+// was known before its last attempts were recorded.
+func (d *Dispatcher) target(del paybell.Delivery, since time.Time) (target, error) {
 	v, _ := d.targets.LoadOrStore(del.WebhookID, &freshTarget{})
 	f := v.(*freshTarget)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if time.Since(f.at) < targetAge {
+	if time.Since(f.at) < targetAge && !f.at.Before(since) {
 		return f.to, nil
 	}
 	began := time.Now()
