@@ -130,6 +130,10 @@ const (
 
 	lastPermission = ResendNotifications
 	AllPermissions = lastPermission<<1 - 1
+
+	// UsualPermissions are those of a new client: whoever gets hold of its secret
+	// cannot let the money go elsewhere.
+	UsualPermissions = AllPermissions &^ CreateWallet
 )
 
 var permissionNames = []string{

@@ -59,7 +59,7 @@ func (s *story) happen(h happening) error {
 	case accept:
 		return s.next(Accept{})
 	case open:
-		return s.next(Open{s.draftPayment("2")})
+		return s.next(Open{Payment: s.draftPayment("2")})
 	case windowOver:
 		s.pass(time.Hour)
 		s.look()
@@ -255,24 +255,24 @@ func TestOpenAfterAWindowThatJustEnded(t *testing.T) {
 	s.told = nil
 	s.pass(time.Hour)
 	s.scanned[SandboxNetwork] = s.now
-	s.must(s.next(Open{s.draftPayment(LTCT)}))
+	s.must(s.next(Open{Payment: s.draftPayment(LTCT)}))
 	s.want(Pending, 0, PaymentTimedOut, PaymentCreated, InvoicePending)
 }
 
 func TestOpenRefused(t *testing.T) {
 	s := newStory(t)
 	s.open(LTCT)
-	s.refuse(Open{s.draftPayment(LTCT)})
+	s.refuse(Open{Payment: s.draftPayment(LTCT)})
 	s.pass(time.Hour)
 	s.look()
 	again := s.draftPayment(LTCT)
 	again.Address = s.payment("p1").Address
-	s.refuse(Open{again})
-	if err := s.next(Open{s.draftPayment(btc, func(p *Payment) { p.Due = Units{} })}); CodeOf(err) != Invalid {
+	s.refuse(Open{Payment: again})
+	if err := s.next(Open{Payment: s.draftPayment(btc, func(p *Payment) { p.Due = Units{} })}); CodeOf(err) != Invalid {
 		t.Errorf("an amount due of nothing gave %v", err)
 	}
 	s.pass(7 * 24 * time.Hour) // over, but the chain was not looked at yet
-	s.refuse(Open{s.draftPayment(btc)})
+	s.refuse(Open{Payment: s.draftPayment(btc)})
 }
 
 func TestAcceptNothing(t *testing.T) {

@@ -40,7 +40,11 @@
 // chain was scanned past their moment, so downtime expires nothing.
 //
 // internal/chain/sandbox is the chain of the test coin: a journal of operations,
-// folded.
+// folded. internal/chain/bitcoin looks at real ones through full nodes: it keeps its
+// own chain of headers in the cursor, reads blocks and the mempool, and asks the
+// store which addresses are ours after it has read, so that none is missed; it also
+// knows receiving keys ([Wallet]). internal/watch/chaintest is the one suite that
+// both pass; internal/btcd starts the real node for it, and for the demo.
 //
 // internal/deliver brings deliveries to merchants. A pending delivery is a row;
 // the Dispatcher's memory is a cache of such rows. Deliveries of one invoice to

@@ -137,6 +137,7 @@ func (inv Invoice) Next(in Input, now time.Time) ([]Change, error) {
 	var changes []Change
 	tell := func(e Event) {
 		inv.refresh()
+		inv.Test = inv.test()
 		inv.Version++
 		told = slices.Clone(inv.Payments)
 		shown := inv
@@ -171,6 +172,20 @@ func (inv Invoice) Next(in Input, now time.Time) ([]Change, error) {
 		follow()
 	}
 	return changes, nil
+}
+
+// test reports whether the invoice is paid with coins that are worth nothing: if
+// any of its money is such, and without money, if the coin that was chosen last is.
+func (inv *Invoice) test() bool {
+	test, money := inv.Test, false
+	for _, p := range inv.Payments {
+		if !p.Seen.IsZero() {
+			test, money = p.Test || money && test, true
+		} else if !money {
+			test = p.Test
+		}
+	}
+	return test
 }
 
 // step makes the one change that the facts ask for first, and names it. It

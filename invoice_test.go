@@ -18,8 +18,7 @@ import (
 var day0 = time.Date(2026, 1, 2, 3, 4, 5, 123456000, time.UTC)
 
 const (
-	btc            = "1"
-	bitcoinNetwork = "bitcoin"
+	btc = "1"
 )
 
 // story plays the life of one invoice: the clock, the chains, and what was
@@ -49,7 +48,7 @@ func newStory(t rapid.TB, edit ...func(*Invoice)) *story {
 	for _, f := range edit {
 		f(&draft)
 	}
-	s := &story{TB: t, now: day0, scanned: map[string]time.Time{SandboxNetwork: day0, bitcoinNetwork: day0}}
+	s := &story{TB: t, now: day0, scanned: map[string]time.Time{SandboxNetwork: day0, BitcoinNetwork: day0}}
 	s.hear(Create(draft, day0))
 	return s
 }
@@ -139,10 +138,10 @@ func (s *story) draftPayment(coin string, edit ...func(*Payment)) Payment {
 	n := len(s.inv.Payments) + 1
 	p := Payment{
 		ID: fmt.Sprintf("p%d", n), Currency: coin, Network: SandboxNetwork, Address: fmt.Sprintf("address%d", n),
-		Due: NewUnits(100), Rate: decimal.New(1, -7), CompletedAfter: 3,
+		Test: coin == LTCT, Due: NewUnits(100), Rate: decimal.New(1, -7), CompletedAfter: 3,
 	}
 	if coin == btc {
-		p.Network = bitcoinNetwork
+		p.Network = BitcoinNetwork
 	}
 	for _, f := range edit {
 		f(&p)
@@ -154,7 +153,7 @@ func (s *story) draftPayment(coin string, edit ...func(*Payment)) Payment {
 func (s *story) open(coin string, edit ...func(*Payment)) string {
 	s.Helper()
 	p := s.draftPayment(coin, edit...)
-	s.must(s.next(Open{p}))
+	s.must(s.next(Open{Payment: p}))
 	return p.ID
 }
 
@@ -418,6 +417,21 @@ func checkStep(t rapid.TB, prev Invoice, c Change, in Input, now time.Time) {
 		!prev.CancelledAt.IsZero() && inv.CancelledAt != prev.CancelledAt || !prev.TimedOutAt.IsZero() && inv.TimedOutAt != prev.TimedOutAt {
 		fail("CancelledAt or TimedOutAt do not belong to the state, or moved")
 	}
+	// Test money makes a test; real money alone does not; before money the coin counts
+	// that was chosen last.
+	want, money := prev.Test, false
+	for _, p := range inv.Payments {
+		if p.Seen.IsZero() {
+			continue
+		}
+		want, money = money && want || p.Test, true
+	}
+	if n := len(inv.Payments); !money && n > 0 {
+		want = inv.Payments[n-1].Test
+	}
+	if inv.Test != want {
+		fail(fmt.Sprintf("it is a test: %v, its payments and their money make that %v", inv.Test, want))
+	}
 	pic, before := pictureOf(inv), pictureOf(prev)
 	if inv.Flags != pic.flags {
 		fail(fmt.Sprintf("the flags are %v, the facts give %v", inv.Flags.Names(), pic.flags.Names()))
@@ -632,7 +646,7 @@ func (s *story) randomOpen(t *rapid.T) {
 		p.Due, p.Tolerance = due, due.Share(bp)
 		p.randomDepths(t)
 	})
-	_ = s.next(Open{p})
+	_ = s.next(Open{Payment: p})
 }
 
 // randomDepths keeps what Policy.Required promises: completed never asks for
@@ -709,7 +723,7 @@ func (s *story) randomBlock(t *rapid.T) {
 
 func (s *story) randomTime(t *rapid.T) {
 	s.pass(rapid.SampledFrom([]time.Duration{time.Second, 30 * time.Minute, time.Hour, 24 * time.Hour, 7 * 24 * time.Hour}).Draw(t, "pass"))
-	for _, network := range []string{SandboxNetwork, bitcoinNetwork} {
+	for _, network := range []string{SandboxNetwork, BitcoinNetwork} {
 		if rapid.Bool().Draw(t, "scan "+network) {
 			s.scanned[network] = s.now
 		}
@@ -1207,7 +1221,7 @@ func TestWindowOver(t *testing.T) {
 	s.pass(time.Hour)
 	s.must(s.next(nil))
 	s.want(Pending, 0) // nobody looked at the chain since
-	s.scanned[bitcoinNetwork] = s.now
+	s.scanned[BitcoinNetwork] = s.now
 	s.must(s.next(nil))
 	s.want(Pending, 0) // nor at this one
 	s.look()
@@ -1241,10 +1255,10 @@ func TestLifetimeWaitsForEveryNetwork(t *testing.T) {
 	s.scanned[SandboxNetwork] = s.now
 	s.must(s.next(nil))
 	s.want(Pending, 0, PaymentTimedOut)
-	if at, network := s.inv.NextDue(s.scanned); network != bitcoinNetwork || !at.Equal(s.payment("p2").ExpiresAt) {
+	if at, network := s.inv.NextDue(s.scanned); network != BitcoinNetwork || !at.Equal(s.payment("p2").ExpiresAt) {
 		t.Errorf("waits for %s until %v", network, at)
 	}
-	s.scanned[bitcoinNetwork] = day0.Add(3 * time.Hour)
+	s.scanned[BitcoinNetwork] = day0.Add(3 * time.Hour)
 	s.must(s.next(nil))
 	s.want(Unpaid, 0, PaymentTimedOut)
 	s.look()
@@ -1352,7 +1366,7 @@ func TestNextDueOrder(t *testing.T) {
 	s.open(LTCT)
 	s.open(btc)
 	s.inv.Payments[1].ExpiresAt = s.now.Add(time.Minute)
-	if at, network := s.inv.NextDue(s.scanned); !at.Equal(s.now.Add(time.Minute)) || network != bitcoinNetwork {
+	if at, network := s.inv.NextDue(s.scanned); !at.Equal(s.now.Add(time.Minute)) || network != BitcoinNetwork {
 		t.Errorf("due %v on %s", at, network)
 	}
 	s.pay("p2", 1)

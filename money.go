@@ -129,7 +129,7 @@ type Currency struct {
 	Symbol, Name  string
 	Decimals      int32
 	Rank          int
-	Network       string // chain that carries it; empty: it cannot be paid with here
+	Network       string // chain that carries it; empty: none that this version watches
 	URIScheme     string // BIP 21 scheme of payment links
 	Confirmations int    // default minimum for completed
 	Test          bool   // worth nothing
@@ -138,12 +138,16 @@ type Currency struct {
 // LTCT is the test coin, carried by the sandbox chain.
 const LTCT = "1002"
 
-// SandboxNetwork is the network of the test coin.
-const SandboxNetwork = "sandbox"
+// Networks: the chains that payments are made on.
+const (
+	SandboxNetwork  = "sandbox" // of the test coin
+	BitcoinNetwork  = "bitcoin"
+	LitecoinNetwork = "litecoin"
+)
 
 var currencies = []Currency{
-	{ID: "1", Type: Crypto, Symbol: "BTC", Name: "Bitcoin", Decimals: 8, Rank: 1, URIScheme: "bitcoin", Confirmations: 2},
-	{ID: "2", Type: Crypto, Symbol: "LTC", Name: "Litecoin", Decimals: 8, Rank: 2, URIScheme: "litecoin", Confirmations: 3},
+	{ID: "1", Type: Crypto, Symbol: "BTC", Name: "Bitcoin", Decimals: 8, Rank: 1, Network: BitcoinNetwork, URIScheme: "bitcoin", Confirmations: 2},
+	{ID: "2", Type: Crypto, Symbol: "LTC", Name: "Litecoin", Decimals: 8, Rank: 2, Network: LitecoinNetwork, URIScheme: "litecoin", Confirmations: 3},
 	{ID: "4", Type: Crypto, Symbol: "ETH", Name: "Ether", Decimals: 18, Rank: 3, URIScheme: "ethereum", Confirmations: 12},
 	{ID: "9", Type: Crypto, Symbol: "TRX", Name: "TRON", Decimals: 6, Rank: 4, Confirmations: 20},
 	{ID: "35", Type: Crypto, Symbol: "BNB", Name: "BNB Smart Chain", Decimals: 18, Rank: 5, Confirmations: 15},
@@ -168,9 +172,6 @@ func FindCurrency(ref string) (Currency, bool) {
 	}
 	return Currency{}, false
 }
-
-// Payable reports whether buyers can pay with c here.
-func (c Currency) Payable() bool { return c.Network != "" }
 
 // PaymentURI is what wallets open and QR codes hold, after BIP 21: it asks for
 // what is missing. A coin without such addresses gives the bare one.

@@ -651,7 +651,7 @@ func TestPaybellKey(t *testing.T) {
 		if !slices.Equal(keys, []string{"flags", "payments", "test", "version"}) {
 			t.Fatalf("keys %v", keys)
 		}
-		if got["version"] != json.Number(fmt.Sprint(i+1)) || got["test"] != true || len(got["flags"].([]any)) != len(c.Invoice.Flags.Names()) {
+		if got["version"] != json.Number(fmt.Sprint(i+1)) || got["test"] != c.Invoice.Test || len(got["flags"].([]any)) != len(c.Invoice.Flags.Names()) {
 			t.Errorf("change %d: %v", i, got)
 		}
 		for _, p := range got["payments"].([]any) {

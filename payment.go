@@ -13,6 +13,9 @@ type Payment struct {
 	Currency    string // currency id of the coin
 	Network     string
 	Address     string
+	WalletID    string          // whose address it is; empty: the sandbox wallet that every merchant has
+	Index       int64           // of the address in that wallet
+	Test        bool            // its coin is worth nothing
 	Due         Units           // exact; rounded up once when the payment was opened
 	Tolerance   Units           // how much of Due may be missing
 	Rate        decimal.Decimal // coins for one unit of the invoice's currency, locked

@@ -41,6 +41,7 @@ func Sample(event Event, m Merchant, clientID string, names EventNames, now time
 	p := Payment{
 		ID: NewUUID(now), Currency: coin.ID, Network: coin.Network, Address: "ltct1test", Due: due, Rate: decimal.New(1, -2),
 	}
+	p.Test = true
 	p.PaidAfter, p.CompletedAfter = DefaultPolicy(coin).Required(due)
 	transfer := Transfer{Network: p.Network, TxID: "test", Asset: coin.ID, Address: p.Address, Amount: due, Status: Mempool, PaymentID: p.ID, SeenAt: now, AbsentAt: now}
 	mined, dropped := transfer, transfer

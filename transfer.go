@@ -2,6 +2,7 @@ package paybell
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"time"
 )
@@ -20,6 +21,12 @@ type Transfer struct {
 	Status        TransferStatus `json:"status"`
 	Confirmations int            `json:"confirmations"`     // 0 unless mined; chains stop counting once Settled
 	Reorged       bool           `json:"reorged,omitempty"` // its block was taken back and it was not mined again
+	// Height is that of the block which decided: the transfer's own when it is mined,
+	// that of the other transaction when it is replaced for good; 0: none has yet.
+	Height int64 `json:"height,omitempty"`
+	// Raw is the whole transaction in hex, on chains that keep it to broadcast it
+	// again; empty once it is settled.
+	Raw string `json:"-"`
 
 	// Replaces is the transaction that this one double-spent, if the chain knows:
 	// a fee bump is the same money, and as old as what it replaced.
@@ -44,12 +51,31 @@ const (
 	Dropped  TransferStatus = "dropped"  // no node holds it any more; it may come back
 )
 
+// ErrHalted is part of a chain's error that only people can end: it went so far back
+// that nobody knows which blocks count.
+var ErrHalted = errors.New("watching is halted")
+
+// Watch is what a chain is asked to look after.
+type Watch struct {
+	// Open are the transfers that are not settled, as they were last told.
+	Open []Transfer
+	// Ours finds those of some addresses that belong to payments. Asked after the
+	// chain was read, it cannot miss an address that was made in time for its money.
+	Ours func(addresses []string) ([]string, error)
+	// MinedAbove finds the transfers in blocks above a height, settled or not: what
+	// a reorg from there takes back.
+	MinedAbove func(height int64) ([]Transfer, error)
+}
+
 // Batch is what one look at a chain brought: every transfer that is new or not
 // what it was, whole, as it is now, and the cursor to look from next time. The
 // cursor is opaque to everybody but the chain that made it.
 type Batch struct {
 	Cursor    string
+	Height    int64 // of the chain's tip as far as Cursor goes
 	Transfers []Transfer
+	// More says that the chain goes on behind Cursor: it was not completely looked at.
+	More bool
 }
 
 // Standing reports whether the money is there as far as anybody can see. A

@@ -174,7 +174,7 @@ type AuditEntry struct {
 	ID         string // UUID
 	MerchantID string
 	At         time.Time
-	Who        string     // "user <email>", "account token <name>", or "operator" at the server's terminal
+	Who        string     // "user <email>", "account token <name>", "integration <client id>", or "operator" at the terminal
 	From       netip.Addr // zero: the server's terminal, or not known
 	Action     string     // the verb, like createClient
 	Subject    string     // id of what it was done to

@@ -54,7 +54,7 @@ func (f dataFlags) open(ctx context.Context, migrate bool) (*store.DB, error) {
 
 // newDesk wires what can be asked for to the store and the sandbox chain.
 // poke is called after each operation on the chain.
-func newDesk(db *store.DB, allow []netip.Prefix, poke func()) (*desk.Desk, *sandbox.Chain) {
+func newDesk(db *store.DB, allow []netip.Prefix, networks map[string]desk.Network, poke func()) (*desk.Desk, *sandbox.Chain) {
 	chain := sandbox.New(sandbox.Journal{
 		Load: func(ctx context.Context, after int64) ([]sandbox.Entry, error) {
 			return store.View(ctx, db, func(tx *store.Tx) ([]sandbox.Entry, error) {
@@ -72,13 +72,7 @@ func newDesk(db *store.DB, allow []netip.Prefix, poke func()) (*desk.Desk, *sand
 			return n, err
 		},
 	})
-	derive := func(merchantID, network string, index int64) (string, error) {
-		if network != chain.Network() {
-			return "", paybell.Errorf(paybell.Internal, "no wallet derives addresses for %s", network)
-		}
-		return sandbox.Address(merchantID, index), nil
-	}
-	return &desk.Desk{DB: db, Quote: rates.Default, Derive: derive, Sandbox: chain, Allow: allow}, chain
+	return &desk.Desk{DB: db, Quote: rates.Default, Sandbox: chain, Networks: networks, Allow: allow}, chain
 }
 
 // app is a running server.
@@ -98,6 +92,7 @@ type app struct {
 
 type appConfig struct {
 	dataFlags
+	chainFlags
 	listen     string
 	metrics    string // address to serve /metrics on; empty: nowhere
 	publicURLs []string
@@ -115,6 +110,10 @@ const drainTime = 10 * time.Second
 
 // start opens the store and serves. What a crash left pending is attempted at once.
 func start(ctx context.Context, cfg appConfig) (_ *app, err error) {
+	chains, networks, err := cfg.chains()
+	if err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data directory: %w", err)
 	}
@@ -137,7 +136,7 @@ func start(ctx context.Context, cfg appConfig) (_ *app, err error) {
 	a.url = cfg.publicURLs[0]
 
 	var watcher *loop.Loop
-	d, chain := newDesk(a.db, cfg.allow, func() { watcher.Poke() })
+	d, chain := newDesk(a.db, cfg.allow, networks, func() { watcher.Poke() })
 	a.desk = d
 	watcher = loop.New("watch "+chain.Network(), &watch.Watcher{DB: a.db, Chain: chain, Every: time.Second}, cfg.log)
 	timers := loop.New("timers", &watch.Timers{DB: a.db, Every: time.Second}, cfg.log)
@@ -165,6 +164,10 @@ func start(ctx context.Context, cfg appConfig) (_ *app, err error) {
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	a.stop = stop
 	a.loops.Go(func() { watcher.Run(running) })
+	for _, c := range chains {
+		w := loop.New("watch "+c.Network(), &watch.Watcher{DB: a.db, Chain: c, Every: pollEvery}, cfg.log)
+		a.loops.Go(func() { w.Run(running) })
+	}
 	a.loops.Go(func() { timers.Run(running) })
 	a.loops.Go(func() { pruner.Run(running) })
 	a.loops.Go(func() { resender.Run(running) })

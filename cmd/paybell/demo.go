@@ -21,7 +21,8 @@ import (
 )
 
 type demoCmd struct {
-	Data string `help:"Keep the data in this directory; without it, it goes with the demo." type:"path"`
+	Data string `help:"Keep the data in this directory; without it, it goes with the demo." type:"path" xor:"chain"`
+	Btcd bool   `help:"Pay with bitcoins on a real chain, which nobody else uses: that of a btcd of the demo's own." xor:"chain"`
 	Exit bool   `help:"End after the play: with 0 only if every notification came, in order, with good signatures."`
 }
 
@@ -32,7 +33,7 @@ const stepTime = 10 * time.Second
 // Run plays the whole main job: a real server, a real merchant's server, signed
 // HTTP in both directions.
 func (c *demoCmd) Run(ctx context.Context) error {
-	d, err := newDemo(ctx, c.Data)
+	d, err := newDemo(ctx, c.Data, c.Btcd)
 	if err != nil {
 		return err
 	}
@@ -47,7 +48,8 @@ func (c *demoCmd) Run(ctx context.Context) error {
 type demo struct {
 	stage
 	app      *app
-	temp     string // directory to remove; empty: the data is kept
+	btcd     *btcdStage // nil: the sandbox is the chain
+	temp     string     // directory to remove; empty: the data is kept
 	shop     *shop.Shop
 	shopHTTP *http.Server
 	hookURL  string
@@ -56,7 +58,7 @@ type demo struct {
 	dashboard        string // a link that signs in, once
 }
 
-func newDemo(ctx context.Context, data string) (_ *demo, err error) {
+func newDemo(ctx context.Context, data string, real bool) (_ *demo, err error) {
 	d := &demo{stage: newStage(os.Stdout)}
 	if data == "" {
 		if d.temp, err = os.MkdirTemp("", "paybell-demo-"); err != nil {
@@ -65,13 +67,20 @@ func newDemo(ctx context.Context, data string) (_ *demo, err error) {
 		data = d.temp
 	}
 	d.title("Paybell", "rings your server when an invoice is paid")
+	var chains chainFlags
+	if real {
+		if d.btcd, err = d.newBtcdStage(ctx); err != nil {
+			return nil, errors.Join(err, d.close())
+		}
+		chains.BitcoinNetwork, chains.BitcoinNode = "regtest", []string{d.btcd.node.URL()}
+	}
 	d.app, err = start(ctx, appConfig{
-		dataFlags: dataFlags{Data: data}, listen: "127.0.0.1:0",
+		dataFlags: dataFlags{Data: data}, chainFlags: chains, listen: "127.0.0.1:0",
 		allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, // the shop is on this machine
 		log:   slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
 	})
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, d.close())
 	}
 	kept := "gone when the demo ends"
 	if d.temp == "" {
@@ -128,6 +137,9 @@ func (d *demo) close() error {
 	if d.shopHTTP != nil {
 		err = errors.Join(err, d.shopHTTP.Close())
 	}
+	if d.btcd != nil {
+		d.btcd.node.Close()
+	}
 	if d.temp != "" {
 		err = errors.Join(err, os.RemoveAll(d.temp))
 	}
@@ -142,6 +154,13 @@ func (d *demo) play(ctx context.Context) error {
 		`{"notificationsUrl":"`+d.hookURL+`","notifications":["invoiceCreated","invoicePending","invoicePaid","invoiceCompleted","invoiceCancelled"]}`, &hook)
 	if err != nil {
 		return err
+	}
+	coin := "LTCT"
+	if d.btcd != nil {
+		coin = "BTC"
+		if err := d.receive(ctx); err != nil {
+			return err
+		}
 	}
 	var created struct{ Invoices []struct{ ID string } }
 	err = d.call(ctx, "Invoice", "10.00 USD for a bag of coffee", http.MethodPost, "/api/v2/merchant/invoices",
@@ -161,29 +180,55 @@ func (d *demo) play(ctx context.Context) error {
 		Amount    struct{ DisplayValue string }
 		Addresses struct{ Address string }
 	}
-	if err := d.call(ctx, "Buyer", "chooses to pay with the test coin LTCT", http.MethodGet,
-		"/api/v1/invoices/"+id+"/payment-currencies/LTCT", "", &pick); err != nil {
+	if err := d.call(ctx, "Buyer", "chooses to pay with "+coin, http.MethodGet,
+		"/api/v1/invoices/"+id+"/payment-currencies/"+coin, "", &pick); err != nil {
 		return err
 	}
-	d.note("%s LTCT to %s", strings.TrimSuffix(pick.Amount.DisplayValue, " LTCT"), pick.Addresses.Address)
+	amount := strings.TrimSuffix(pick.Amount.DisplayValue, " "+coin)
+	d.note("%s %s to %s", amount, coin, pick.Addresses.Address)
 	if err := d.hear(ctx, id, paybell.InvoicePending, "address, amount and rate are locked"); err != nil {
 		return err
 	}
-	var paid struct{ TxID string }
-	if err := d.call(ctx, "Buyer", "pays into the merchant's own wallet, on the sandbox chain", http.MethodPost,
-		"/api/v1/sandbox/invoices/"+id+"/pay", `{}`, &paid); err != nil {
+	if err := d.pay(ctx, id, pick.Addresses.Address, amount); err != nil {
 		return err
 	}
 	if err := d.hear(ctx, id, paybell.InvoicePaid, "all of it is seen, not yet confirmed"); err != nil {
 		return err
 	}
-	if err := d.call(ctx, "Chain", "mines three blocks on top of it", http.MethodPost, "/api/v1/sandbox/mine", `{"blocks":3}`, nil); err != nil {
+	if err := d.mine(ctx); err != nil {
 		return err
 	}
 	if err := d.hear(ctx, id, paybell.InvoiceCompleted, "confirmed: the money may be used"); err != nil {
 		return err
 	}
 	d.finale("Four notifications, in order, each signed twice and verified by code that shares nothing with the sender.")
+	return nil
+}
+
+// pay is the buyer paying.
+func (d *demo) pay(ctx context.Context, invoiceID, address, amount string) error {
+	if d.btcd == nil {
+		return d.call(ctx, "Buyer", "pays into the merchant's own wallet, on the sandbox chain", http.MethodPost,
+			"/api/v1/sandbox/invoices/"+invoiceID+"/pay", `{}`, nil)
+	}
+	d.begin("Buyer", "pays into the merchant's own wallet, from a wallet that Paybell knows nothing of")
+	txID, err := d.btcd.pay(ctx, address, amount)
+	if err != nil {
+		return d.failed(err)
+	}
+	d.note("transaction %s, in the node's mempool", txID)
+	return nil
+}
+
+// mine is the chain confirming it.
+func (d *demo) mine(ctx context.Context) error {
+	if d.btcd == nil {
+		return d.call(ctx, "Chain", "mines three blocks on top of it", http.MethodPost, "/api/v1/sandbox/mine", `{"blocks":3}`, nil)
+	}
+	d.begin("Chain", "a miner finds two blocks")
+	if _, err := d.btcd.node.Mine(ctx, 2); err != nil {
+		return d.failed(err)
+	}
 	return nil
 }
 

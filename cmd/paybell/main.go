@@ -28,6 +28,8 @@ type cli struct {
 	Webhook  webhookCmd  `cmd:"" help:"Manage webhooks: how they are, pause, enable, test, resend, explain."`
 	Token    tokenCmd    `cmd:"" help:"Manage account tokens: what people manage clients with, by API."`
 	User     userCmd     `cmd:"" help:"Manage users: who signs in to the dashboard."`
+	Wallet   walletCmd   `cmd:"" help:"Manage wallets: the public keys that a merchant receives coins with."`
+	Chain    chainCmd    `cmd:"" help:"See how the networks are being watched, or look at blocks again."`
 	Sandbox  sandboxCmd  `cmd:"" help:"Play the test coin's chain: pay, mine, replace, drop, reorg, expire."`
 	Bench    benchCmd    `cmd:"" help:"Measure on this machine how fast notifications go out, and what disturbs them."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`

@@ -16,7 +16,7 @@ func (f dataFlags) withDesk(ctx context.Context, do func(*desk.Desk) error) erro
 	if err != nil {
 		return err
 	}
-	d, _ := newDesk(db, nil, func() {})
+	d, _ := newDesk(db, nil, nil, func() {})
 	return errors.Join(do(d), db.Close())
 }
 
@@ -57,7 +57,7 @@ type clientCreateCmd struct {
 	Merchant    string   `required:"" help:"Id of the merchant."`
 	Name        string   `required:"" help:"A name for people, like \"Web shop\"."`
 	URL         string   `name:"url" help:"The shop's address."`
-	Permissions []string `help:"What it may do: names separated by commas." default:"all"`
+	Permissions []string `help:"What it may do: names separated by commas, or all. Default: all but to change wallets."`
 	AllowedIP   []string `name:"allowed-ip" help:"Addresses or ranges that its requests may come from; repeatable. Default: from anywhere."`
 	EventNames  string   `help:"How notifications write the names of events: PascalCase (InvoicePaid) or camelCase." default:"PascalCase"`
 	JSON        bool     `name:"json" help:"Print one line of JSON."`
@@ -66,6 +66,9 @@ type clientCreateCmd struct {
 // Run makes a client; a server on the same data knows it at once.
 func (c *clientCreateCmd) Run(ctx context.Context) error {
 	may, err := paybell.ParsePermissions("--permissions", c.Permissions)
+	if len(c.Permissions) == 0 {
+		may = paybell.UsualPermissions
+	}
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 
 type serveCmd struct {
 	dataFlags
+	chainFlags
 	Listen            string         `help:"Address to serve on." default:"127.0.0.1:8080"`
 	Metrics           string         `name:"metrics-listen" help:"Address to serve /metrics on, for Prometheus, like 127.0.0.1:9464. Default: nowhere."`
 	PublicURL         []string       `name:"public-url" help:"Base URL under which clients reach this server, as they sign it; repeatable. Default: http:// and the address of --listen."`
@@ -47,7 +48,7 @@ func (c *serveCmd) Run(ctx context.Context) error {
 	}
 	log := c.logger()
 	a, err := start(ctx, appConfig{
-		dataFlags: c.dataFlags, listen: c.Listen, metrics: c.Metrics, keepDeliveries: c.KeepDeliveries, keepNotifications: c.KeepNotifications, publicURLs: c.PublicURL, allow: c.AllowCIDR,
+		dataFlags: c.dataFlags, chainFlags: c.chainFlags, listen: c.Listen, metrics: c.Metrics, keepDeliveries: c.KeepDeliveries, keepNotifications: c.KeepNotifications, publicURLs: c.PublicURL, allow: c.AllowCIDR,
 		proxies: c.TrustedProxy, rateLimit: c.RateLimit, log: log,
 	})
 	if err != nil {

@@ -81,12 +81,7 @@ func newCell(t *testing.T) *cell {
 
 // newDesk is the desk of one more process beside this data.
 func (c *cell) newDesk() *desk.Desk {
-	return &desk.Desk{
-		DB: c.db, Quote: c.market, Sandbox: sandbox.New(journal(c.db)),
-		Derive: func(merchantID, _ string, index int64) (string, error) {
-			return sandbox.Address(merchantID, index), nil
-		},
-	}
+	return &desk.Desk{DB: c.db, Quote: c.market, Sandbox: sandbox.New(journal(c.db))}
 }
 
 // restart is a server that remembers nothing but what is in the store.
@@ -397,7 +392,7 @@ func TestClientLife(t *testing.T) {
 
 		// Without anything but a name.
 		minimal := c.ok(201, c.person(c.token, "POST", clientsPath, `{"name":"x"}`))
-		c.same(get(c.bench, minimal, "paybell", "permissions"), fmt.Sprint(paybell.AllPermissions.Names()))
+		c.same(get(c.bench, minimal, "paybell", "permissions"), fmt.Sprint(paybell.UsualPermissions.Names()))
 		for _, key := range []string{"integration", "storeUrl", "allowedIps"} {
 			c.same(get(c.bench, minimal, key), "<nil>")
 		}
@@ -1066,6 +1061,11 @@ var guards = []struct {
 	{"GET /api/v1/merchant/clients/{clientId}/endpoints", paybell.GetWebhooks, "", 200, ""},
 	{"POST /api/v1/merchant/clients/{clientId}/endpoints/enable", paybell.UpdateWebhook, `{"endpoint":"https://shop.example:443"}`, 409, ""}, // it is well
 	{"GET /api/v{1,2}/merchant/wallets", paybell.GetWallets, "", 200, ""},
+	{"GET /api/v{1,2}/merchant/wallets/{walletId}", paybell.GetWalletByID, "", 200, ""},
+	{"POST /api/v1/merchant/wallets/preview", paybell.CreateWallet, aWallet, 200, ""},
+	{"POST /api/v1/merchant/wallets", paybell.CreateWallet, aWallet, 201, ""},
+	{"PUT /api/v1/merchant/wallets/{walletId}/policy", paybell.CreateWallet, `{"completed":[{"confirmations":1}]}`, 200, ""},
+	{"DELETE /api/v1/merchant/wallets/{walletId}", paybell.CreateWallet, "", 204, ""},
 	{"POST /api/v1/sandbox/invoices/{id}/pay", paybell.UseSandbox, "{}", 200, ""},
 	{"POST /api/v1/sandbox/invoices/{id}/expire", paybell.UseSandbox, `{"what":"lifetime"}`, 200, ""},
 	{"POST /api/v1/sandbox/mine", paybell.UseSandbox, `{"blocks":1}`, 200, ""},
@@ -1075,17 +1075,18 @@ var guards = []struct {
 
 	{"GET /api/v{1,2}/merchant/clients/access-control", 0, "", 200, "who may do nothing must be able to find that out"},
 	{"POST /api/v{1,2}/merchant/clients/access-control", 0, `{"flags":"none"}`, 200, "it only ever takes away, from who asks"},
-	{"GET /api/v{1,2}/merchant/currencies", 0, "", 200, "the same for everybody, and nothing of the merchant's"},
+	{"GET /api/v{1,2}/merchant/currencies", 0, "", 200, "what every buyer of the merchant sees"},
 }
 
 // idle are permissions for what is not offered.
-const idle = paybell.CreateWallet | paybell.GetWalletByID | paybell.CreateAddress | paybell.GetWalletAddress | paybell.GetWalletAddresses |
+const idle = paybell.CreateAddress | paybell.GetWalletAddress | paybell.GetWalletAddresses |
 	paybell.GetWalletTransactions | paybell.GetWalletTransaction | paybell.SpendRequest | paybell.ConfirmSpendingFunds
 
 func TestEveryPermission(t *testing.T) {
 	covered, used := map[route]bool{}, paybell.Permissions(0)
 	inCell(t, func(c *cell) {
 		c.desk.Wire = deliver.New(c.db, &storefront{}, slog.New(slog.DiscardHandler))
+		c.desk.Networks = map[string]desk.Network{paybell.LitecoinNetwork: plainLitecoin}
 		for _, g := range guards {
 			used |= g.needs
 			if (g.needs == 0) != (g.because != "") {
@@ -1136,11 +1137,17 @@ func (c *cell) wantGuarded(method, path, body, key string, needs paybell.Permiss
 			tx, err = c.desk.PaySandbox(c.Context(), a, inv.ID, nil)
 			must(c.T, err)
 		}
+		wallet := "none"
+		if strings.Contains(path, "{walletId}") {
+			made, err := c.desk.AddWallet(c.Context(), desk.Owner(a.MerchantID), desk.NewWallet{Currency: "LTC", Key: "pub:guarded", FirstAddress: "ltc1guarded0"})
+			must(c.T, err)
+			wallet = made.ID
+		}
 		told := view(c, func(tx *store.Tx) ([]paybell.Notification, error) { return tx.History(inv.ID, 0, 1) })[0].ID
 		job, err := c.desk.Resend(c.Context(), a, who.id, hook.ID, desk.ResendRequest{After: &paybell.SequenceNumber{}})
 		must(c.T, err)
 		r := c.request(client{}, method, strings.NewReplacer("{id}", inv.ID, "{clientId}", who.id, "{webhookId}", hook.ID, "{txId}", tx,
-			"{notificationId}", told, "{resendId}", job.ID).Replace(path), body)
+			"{notificationId}", told, "{resendId}", job.ID, "{walletId}", wallet).Replace(path), body)
 		c.sign(r, who, time.Now(), body)
 		if key != "" {
 			r.Header.Set("Idempotency-Key", key)

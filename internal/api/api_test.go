@@ -104,9 +104,6 @@ func newBench(t *testing.T) *bench {
 	chain := sandbox.New(journal(b.db))
 	b.desk = &desk.Desk{
 		DB: b.db, Quote: quote{}, Sandbox: chain,
-		Derive: func(merchantID, _ string, index int64) (string, error) {
-			return sandbox.Address(merchantID, index), nil
-		},
 		Wire: deliver.New(b.db, &storefront{}, slog.New(slog.DiscardHandler)), // tries webhooks, and does not run
 	}
 	b.watcher = &watch.Watcher{DB: b.db, Chain: chain, Every: time.Second}

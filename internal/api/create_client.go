@@ -19,7 +19,7 @@ func (s *Server) createClient(w http.ResponseWriter, r *request) error {
 	}
 	c, secret, err := s.Desk.CreateClient(r.Context(), r.actor, desk.NewClient{
 		Name: given(asked.Name, ""), Integration: given(asked.Integration, ""), URL: given(asked.URL, ""),
-		State: given(asked.State, ""), Permissions: given(asked.Permissions, paybell.AllPermissions), AllowedIPs: given(asked.AllowedIPs, nil),
+		State: given(asked.State, ""), Permissions: given(asked.Permissions, paybell.UsualPermissions), AllowedIPs: given(asked.AllowedIPs, nil),
 		EventNames: given(asked.EventNames, 0),
 	})
 	if err != nil {

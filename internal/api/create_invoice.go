@@ -28,7 +28,9 @@ func createInvoice[B any, P interface {
 		}
 		var rates coinRates
 		if in.Bill.RefundEmail != "" { // or else no coins are listed
-			rates = s.coinRates(r, in.Bill)
+			if rates, err = s.coinRates(r, r.actor.MerchantID, in.Bill); err != nil {
+				return err
+			}
 		}
 		key, err := idempotencyKey(r)
 		if err != nil {

@@ -69,23 +69,26 @@ func newCreatedPaymentJSON(inv *paybell.Invoice, rates coinRates, v *version) cr
 	return j
 }
 
-// coinRates are the rates of now from an invoice's currency to coins, by id. A
-// coin that nobody trades is not there.
+// coinRates are the rates of now from an invoice's currency to the coins that its
+// merchant can be paid with, by id. That of a coin that nobody trades is 0.
 type coinRates map[string]decimal.Decimal
 
 // coinRates asks for them.
-func (s *Server) coinRates(r *request, bill paybell.Bill) coinRates {
+func (s *Server) coinRates(r *request, merchantID string, bill paybell.Bill) (coinRates, error) {
+	coins, err := s.Desk.Coins(r.Context(), merchantID)
+	if err != nil {
+		return nil, err
+	}
 	native, _ := paybell.FindCurrency(bill.Currency) // was found when the bill was read
 	rates := coinRates{}
-	for _, coin := range paybell.Currencies() {
-		if !coin.Payable() {
-			continue
+	for _, coin := range coins {
+		rate, err := s.Desk.Quote.Rate(r.Context(), native, coin, time.Time{})
+		if err != nil {
+			rate = decimal.Zero
 		}
-		if rate, err := s.Desk.Quote.Rate(r.Context(), native, coin, time.Time{}); err == nil {
-			rates[coin.ID] = rate
-		}
+		rates[coin.ID] = rate
 	}
-	return rates
+	return rates, nil
 }
 
 // newOffersJSON lists the coins that an invoice can be paid with. A coin without
@@ -94,12 +97,13 @@ func newOffersJSON(inv *paybell.Invoice, rates coinRates, v *version) []offerJSO
 	native, _ := paybell.FindCurrency(inv.Bill.Currency)
 	offers := []offerJSON{}
 	for _, coin := range paybell.Currencies() {
-		if !coin.Payable() {
+		now, ok := rates[coin.ID]
+		if !ok {
 			continue
 		}
-		rate, due, remaining := price(inv, coin, rates[coin.ID])
+		rate, due, remaining := price(inv, coin, now)
 		offers = append(offers, offerJSON{
-			Currency: newCurrencyJSON(coin), IsDisabled: due.IsZero(),
+			Currency: newCurrencyJSON(coin, true), IsDisabled: due.IsZero(),
 			Amount:                                   v.due(coin, due.Coins(coin.Decimals), rate),
 			NativePreferredAmount:                    v.native(newDueJSON(native, inv.Bill.Total, decimal.NewFromInt(1))),
 			ApproximateNetworkAmount:                 v.money(coin, decimal.Zero),

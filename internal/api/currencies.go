@@ -19,7 +19,7 @@ func (s *Server) listCurrencies(w http.ResponseWriter, r *request) error {
 	types, capabilities := split(query.Get("types")), split(query.Get("capabilities"))
 	list := []currencyJSON{}
 	for _, c := range paybell.Currencies() {
-		j := newCurrencyJSON(c)
+		j := newCurrencyJSON(c, s.Desk.Watches(c))
 		if strings.Contains(strings.ToLower(c.ID+"\n"+c.Symbol+"\n"+c.Name), search) &&
 			(len(types) == 0 || slices.Contains(types, string(c.Type))) && j.can(capabilities) {
 			list = append(list, j)
@@ -33,16 +33,24 @@ func (s *Server) getCurrency(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	return reply(w, http.StatusOK, newCurrencyJSON(c))
+	return reply(w, http.StatusOK, newCurrencyJSON(c, s.Desk.Watches(c)))
 }
 
 // merchantCurrencies are those that the merchant's buyers can pay with.
-func (s *Server) merchantCurrencies(w http.ResponseWriter, _ *request) error {
+func (s *Server) merchantCurrencies(w http.ResponseWriter, r *request) error {
+	coins, err := s.Desk.Coins(r.Context(), r.actor.MerchantID)
+	if err != nil {
+		return err
+	}
+	required, err := s.Desk.RequiredConfirmations(r.Context(), r.actor.MerchantID)
+	if err != nil {
+		return err
+	}
 	list := []currencyJSON{}
-	for _, c := range paybell.Currencies() {
-		if c.Payable() {
-			list = append(list, newCurrencyJSON(c))
-		}
+	for _, c := range coins {
+		j := newCurrencyJSON(c, true)
+		j.RequiredConfirmations = required[c.ID]
+		list = append(list, j)
 	}
 	return reply(w, http.StatusOK, list)
 }
@@ -80,7 +88,7 @@ func (s *Server) blockchainFee(w http.ResponseWriter, r *request) error {
 }
 
 func (s *Server) latestBlock(w http.ResponseWriter, r *request) error {
-	c, height, err := s.Desk.LatestBlock(r.Context(), r.PathValue("id"))
+	c, height, err := s.Desk.LatestBlock(r.Context(), "", r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -92,7 +100,12 @@ type latestBlockJSON struct {
 	LatestBlockNumber int64  `json:"latestBlockNumber"`
 }
 
-func (s *Server) requiredConfirmations(w http.ResponseWriter, _ *request) error {
+// requiredConfirmations are the usual ones, and for who signed those of their wallets.
+func (s *Server) requiredConfirmations(w http.ResponseWriter, r *request) error {
+	required, err := s.Desk.RequiredConfirmations(r.Context(), r.actor.MerchantID)
+	if err != nil {
+		return err
+	}
 	type item struct {
 		CurrencyID         string `json:"currencyId"`
 		ConfirmationsCount int    `json:"confirmationsCount"`
@@ -100,7 +113,7 @@ func (s *Server) requiredConfirmations(w http.ResponseWriter, _ *request) error 
 	list := []item{}
 	for _, c := range paybell.Currencies() {
 		if c.Type != paybell.Fiat {
-			list = append(list, item{c.ID, c.Confirmations})
+			list = append(list, item{c.ID, required[c.ID]})
 		}
 	}
 	return reply(w, http.StatusOK, list)
@@ -141,12 +154,14 @@ func briefly(c paybell.Currency) currencyBriefJSON {
 	return currencyBriefJSON{c.ID, c.Symbol, c.Name, c.Decimals}
 }
 
-func newCurrencyJSON(c paybell.Currency) currencyJSON {
+// payable says whether it can be paid with: by the merchant that the currency is
+// shown of, or by any at all.
+func newCurrencyJSON(c paybell.Currency, payable bool) currencyJSON {
 	j := currencyJSON{
 		currencyBriefJSON: briefly(c), Type: c.Type, Rank: c.Rank, Status: "active", Capabilities: []string{},
-		URLs: urlsJSON{[]string{}, []string{}}, RequiredConfirmations: c.Confirmations, IsEnabledForPayment: c.Payable(),
+		URLs: urlsJSON{[]string{}, []string{}}, RequiredConfirmations: c.Confirmations, IsEnabledForPayment: payable,
 	}
-	if c.Payable() {
+	if payable {
 		j.Capabilities = append(j.Capabilities, "payments")
 	}
 	return j

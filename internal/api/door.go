@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/paybell/paybell"
+	"github.com/paybell/paybell/internal/desk"
 	"github.com/paybell/paybell/internal/web"
 )
 
@@ -24,7 +25,7 @@ func (d *door) guarded(rt route) action {
 	if rt.guard&withBody == 0 {
 		do = withoutBody(do)
 	}
-	switch rt.guard &^ withBody {
+	switch rt.guard &^ (withBody | known) {
 	case signed:
 		do = d.verified(do)
 	case account:
@@ -101,8 +102,33 @@ func (d *door) open(rt route) action {
 	if rt.guard&withBody != 0 {
 		do = reading(do)
 	}
+	if rt.guard&known != 0 {
+		do = d.recognised(do)
+	}
 	return func(w http.ResponseWriter, r *request) error {
 		if err := d.limitAddress(r); err != nil {
+			return err
+		}
+		return do(w, r)
+	}
+}
+
+// recognised finds out who signed a request that anybody may send. Real clients
+// sign such wrongly: then it is nobody's.
+func (d *door) recognised(do action) action {
+	return func(w http.ResponseWriter, r *request) error {
+		if r.Header.Get(paybell.HeaderSignature) == "" {
+			return do(w, r)
+		}
+		clientID, err := d.auth.verify(r.Request, nil)
+		if err == nil {
+			r.actor, err = d.Desk.Actor(r.Context(), clientID, web.Caller(r.Request, d.TrustedProxies))
+		}
+		switch paybell.CodeOf(err) {
+		case paybell.Unauthenticated, paybell.Forbidden:
+			r.actor, err = desk.Actor{}, nil
+		}
+		if err != nil {
 			return err
 		}
 		return do(w, r)

@@ -9,7 +9,7 @@ func (s *Server) Patterns() map[string]string {
 	patterns := map[string]string{}
 	for _, rt := range s.routes() {
 		for _, version := range versions(rt.pattern) {
-			patterns[version] = whose[rt.guard&^withBody]
+			patterns[version] = whose[rt.guard&^(withBody|known)]
 		}
 	}
 	return patterns

@@ -11,8 +11,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/paybell/paybell"
 	"github.com/paybell/paybell/internal/api"
 	"github.com/paybell/paybell/internal/deliver"
+	"github.com/paybell/paybell/internal/desk"
 )
 
 // The samples are those of the contract, with what it abbreviates to "…" written
@@ -67,6 +69,15 @@ const (
 // 2.2; our own are paybell, and on creation the secret.
 const clientSample = `{"clientId":"x","name":"x","integration":"x","state":"active","storeUrl":"x","allowedIps":"x",
  "paybell":{"permissions":["x"],"eventNames":"x","created":"x"}`
+
+// 2.4; our own is paybell, and there are no balances and no address.
+const walletSample = `{"walletId":"x","walletType":"x","currencyId":"2","isActive":true,"isLocked":false,"label":"x","depositAddress":"x",
+ "confirmedBalance":` + moneySample + `,"unconfirmedBalance":` + moneySample + `,"paybell":{"kind":"x","fingerprint":"x","created":"x","removed":"x",
+ "nextIndex":1,"gap":0,"gapTooWide":false,"policy":{"paid":0,"completed":[{"from":"0.5","confirmations":1}]},"policyInWords":["x"],
+ "network":{"name":"x","chain":"x","test":true,"height":1,"scanned":"x","delayed":true,"trouble":"x"}}}`
+
+// Our own: a wallet before it is added.
+const previewSample = `{"currencyId":"2","chain":"x","test":false,"kind":"x","key":"x","addresses":["x"],"first":0,"checked":true}`
 
 // What the two versions write differently: $money is an amount of an invoice or
 // a payout, $tagged one of a payment, $number a sum of fees (3.6: total and gross
@@ -295,6 +306,7 @@ func TestGolden(t *testing.T) {
 	g.buysThings()
 	g.managesWebhooks()
 	g.managesClients()
+	g.managesWallets()
 	g.knowsCurrencies()
 	g.movesTheSandbox()
 	g.endsInvoices()
@@ -360,7 +372,7 @@ func (g *goldens) buysThings() {
 	for _, v := range bothVersions {
 		path := "/api/" + v + "/invoices/" + g.created[v]
 		g.sample(200, "GET "+path+"/payment-currencies/1002", "", addressSample)
-		g.sample(200, "GET "+path+"/payment-currencies/1002/status", "", statusSample)
+		g.sample(200, "GET "+path+"/payment-currencies/1002/status", "", statusSample, "/paybell", "/paybell/delayed")
 		g.sample(200, "POST "+path+"/payments", `{"refundEmail":"info@test.com"}`, inVersion[v].Replace(offersSample), extraOffers...)
 		g.nothing(200, "PUT "+path, richPeople)
 		// What a buyer sees is the invoice without what is not theirs to see.
@@ -459,6 +471,22 @@ func (g *goldens) managesClients() {
 		g.sample(200, "GET /api/"+v+"/merchant/wallets?skip=0&take=1", "", `[]`)
 		g.sample(200, "GET /api/"+v+"/merchant/currencies", "", `[`+currencySample+`]`, prefixed("/0", nullLogo)...)
 	}
+}
+
+// managesWallets adds and removes one, so that there is the test coin alone again.
+func (g *goldens) managesWallets() {
+	g.desk.Networks = map[string]desk.Network{paybell.LitecoinNetwork: plainLitecoin}
+	const path = "/api/v1/merchant/wallets"
+	well := []string{"?/depositAddress", "?/confirmedBalance", "?/unconfirmedBalance", "?/paybell/removed", "?/paybell/network/scanned", "?/paybell/network/trouble"}
+	g.sample(200, "POST "+path+"/preview", `{"currency":"LTC","key":"pub:zoe"}`, previewSample)
+	id := get(g.bench, g.sample(201, "POST "+path, aWallet, walletSample, well...), "walletId").(string)
+	g.sample(200, "PUT "+path+"/"+id+"/policy", `{"paid":1,"completed":[{"confirmations":2},{"from":"0.5","confirmations":6}]}`, walletSample, well...)
+	for _, v := range bothVersions {
+		g.sample(200, "GET /api/"+v+"/merchant/wallets", "", `[`+walletSample+`]`, prefixed("/0", well)...)
+		g.sample(200, "GET /api/"+v+"/merchant/wallets/"+id, "", walletSample, well...)
+	}
+	g.nothing(204, "DELETE "+path+"/"+id, "")
+	must(g.T, g.desk.OfferTestCoin(g.Context(), desk.Owner(g.merchantOf(g.shop)), true))
 }
 
 func (g *goldens) knowsCurrencies() {

@@ -2,15 +2,26 @@ package api
 
 import (
 	"net/http"
-
-	"github.com/paybell/paybell"
+	"strconv"
 )
 
-// listWallets is what shop plugins call to test the connection: any good
-// signature will do. Merchants have no wallets to show yet.
+// listWallets answers with a plain list. Shop plugins call it to test the
+// connection: any good signature will do.
 func (s *Server) listWallets(w http.ResponseWriter, r *request) error {
-	if err := r.actor.Uses(paybell.GetWallets); err != nil {
+	all, err := s.Desk.ListWallets(r.Context(), r.actor)
+	if err != nil {
 		return err
 	}
-	return reply(w, http.StatusOK, []struct{}{})
+	query := r.URL.Query()
+	if skip, err := strconv.ParseUint(query.Get("skip"), 10, 31); err == nil {
+		all = all[min(int(skip), len(all)):]
+	}
+	if take, err := strconv.ParseUint(query.Get("take"), 10, 31); err == nil {
+		all = all[:min(int(take), len(all))]
+	}
+	list := []walletJSON{}
+	for _, v := range all {
+		list = append(list, newWalletJSON(v))
+	}
+	return reply(w, http.StatusOK, list)
 }

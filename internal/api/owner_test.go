@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/paybell/paybell"
+	"github.com/paybell/paybell/internal/desk"
 )
 
 // Every route with an id in its path, called with ids of somebody else.
@@ -18,6 +19,8 @@ func TestOwners(t *testing.T) {
 	told := get(b, b.want(200, b.shop, "GET", "/api/v1/merchant/invoices/"+id+"/history", ""), "items", 0, "paybell", "notificationId").(string)
 	job := get(b, b.want(202, b.shop, "POST", hooksPath(b.shop)+"/"+hook+"/resend", `{"after":0}`), "id").(string)
 	b.disableEndpoint(b.shop, "https://down.example:443")
+	b.desk.Networks = map[string]desk.Network{paybell.LitecoinNetwork: plainLitecoin}
+	wallet := get(b, b.want(201, b.shop, "POST", "/api/v1/merchant/wallets", aWallet), "walletId").(string)
 	before := b.facts(id)
 
 	const nobody = 404
@@ -75,6 +78,10 @@ func TestOwners(t *testing.T) {
 		{"POST /api/v1/merchant/clients/CLIENT/endpoints/enable", `{"endpoint":"https://down.example:443"}`, nobody, nobody},
 		{"POST /api/v1/merchant/clients/OWN/endpoints/enable", `{"endpoint":"https://down.example:443"}`, 409, 409}, // it is not disabled there
 		{"GET /api/v1/merchant/clients/CLIENT/webhooks?invoiceId=INV", "", nobody, nobody},
+		{"GET /api/v1/merchant/wallets/WALLET", "", nobody, 200},
+		{"GET /api/v2/merchant/wallets/WALLET", "", nobody, 200},
+		{"PUT /api/v1/merchant/wallets/WALLET/policy", `{"completed":[{"confirmations":9}]}`, nobody, 0}, // it is the merchant's
+		{"DELETE /api/v1/merchant/wallets/WALLET", "", nobody, 0},
 		{"POST /api/v1/sandbox/invoices/INV/pay", `{"amount":"0.01"}`, nobody, 403},
 		{"POST /api/v1/sandbox/invoices/INV/pay", "", nobody, 403},
 		{"POST /api/v1/sandbox/invoices/INV/expire", `{"what":"lifetime"}`, nobody, 403},
@@ -83,7 +90,7 @@ func TestOwners(t *testing.T) {
 	} {
 		for who, want := range map[client]int{b.stranger: tc.stranger, b.sibling: tc.sibling} {
 			method, path, _ := strings.Cut(tc.call, " ")
-			ids := strings.NewReplacer("INV", id, "CLIENT", b.shop.id, "HOOK", hook, "TX", tx, "OWN", who.id, "TOLD", told, "JOB", job, "THEIRS", theirs[who])
+			ids := strings.NewReplacer("INV", id, "CLIENT", b.shop.id, "HOOK", hook, "TX", tx, "OWN", who.id, "TOLD", told, "JOB", job, "THEIRS", theirs[who], "WALLET", wallet)
 			path = ids.Replace(path)
 			_, pattern := mux.Handler(b.request(client{}, method, path, ""))
 			asked[pattern] = true
@@ -117,7 +124,8 @@ func (b *bench) facts(id string) string {
 	hooks := b.call(b.shop, "GET", hooksPath(b.shop), "")
 	resends := b.call(b.shop, "GET", resendsPath(b.shop), "")
 	endpoints := b.call(b.shop, "GET", "/api/v1/merchant/clients/"+b.shop.id+"/endpoints", "")
-	return string(inv.body) + string(hooks.body) + string(resends.body) + string(endpoints.body)
+	wallets := b.call(b.shop, "GET", "/api/v1/merchant/wallets", "")
+	return string(inv.body) + string(hooks.body) + string(resends.body) + string(endpoints.body) + string(wallets.body)
 }
 
 // What a client may not is refused by the name of the permission.
@@ -151,6 +159,11 @@ func TestPermissions(t *testing.T) {
 		"POST /api/v1/merchant/clients/" + none.id + "/endpoints/enable": "updateWebhook",
 		"GET /api/v1/merchant/clients/" + none.id + "/endpoints":         "getWebhooks",
 		"GET /api/v2/merchant/wallets":                                   "getWallets",
+		"GET /api/v2/merchant/wallets/x":                                 "getWalletById",
+		"POST /api/v1/merchant/wallets":                                  "createWallet",
+		"POST /api/v1/merchant/wallets/preview":                          "createWallet",
+		"PUT /api/v1/merchant/wallets/x/policy":                          "createWallet",
+		"DELETE /api/v1/merchant/wallets/x":                              "createWallet",
 		"POST /api/v1/sandbox/mine":                                      "useSandbox",
 		"POST /api/v1/sandbox/reorg":                                     "useSandbox",
 		"POST /api/v1/sandbox/invoices/" + id + "/pay":                   "useSandbox",
@@ -160,10 +173,11 @@ func TestPermissions(t *testing.T) {
 	} {
 		method, path, _ := strings.Cut(call, " ")
 		body := map[string]string{
-			"createInvoice": `{"currency":"USD","amount":{"total":"1"}}`, "createClientWebHook": hookBody, "updateWebhook": hookBody,
+			"createInvoice": `{"currency":"USD","amount":{"total":"1"}}`, "createClientWebHook": hookBody, "updateWebhook": hookBody, "createWallet": aWallet,
 		}[permission]
 		for end, needs := range map[string]string{"mine": `{"blocks":1}`, "reorg": `{"depth":1}`, "expire": `{"what":"window"}`, "replace": `{"toInvoice":true}`, "pause": "",
-			"enable": "{}", "test": `{"event":"invoicePaid"}`, "endpoints/enable": `{"endpoint":"x"}`, "resend": `{"after":0}`} {
+			"enable": "{}", "test": `{"event":"invoicePaid"}`, "endpoints/enable": `{"endpoint":"x"}`, "resend": `{"after":0}`,
+			"policy": `{"completed":[{"confirmations":1}]}`, "wallets/x": ""} {
 			if strings.HasSuffix(path, "/"+end) && (end != "enable" || !strings.HasSuffix(path, "endpoints/enable")) {
 				body = needs
 			}
@@ -184,7 +198,7 @@ func TestSignedRoutesNeedASignature(t *testing.T) {
 	before := b.facts(id)
 	for pattern, whose := range b.api.Patterns() {
 		method, path, _ := strings.Cut(pattern, " ")
-		path = strings.NewReplacer("{id}", id, "{clientId}", b.shop.id, "{webhookId}", "x", "{txId}", "x", "{notificationId}", "x", "{resendId}", "x").Replace(path)
+		path = strings.NewReplacer("{id}", id, "{clientId}", b.shop.id, "{webhookId}", "x", "{txId}", "x", "{notificationId}", "x", "{resendId}", "x", "{walletId}", "x").Replace(path)
 		callers := map[string]client{"nobody": {}, "a forger": forged, "an unknown client": unknown}
 		switch whose {
 		case "anonymous":

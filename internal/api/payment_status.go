@@ -14,16 +14,26 @@ func (s *Server) paymentStatus(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	return reply(w, http.StatusOK, newStatusJSON(&inv, p))
+	j := newStatusJSON(&inv, p)
+	if j.Paybell.Delayed, err = s.Desk.Delayed(r.Context(), &inv, p); err != nil {
+		return err
+	}
+	return reply(w, http.StatusOK, j)
 }
 
 // statusJSON is how far a payment is: contract 3.5.
 type statusJSON struct {
-	Created                string        `json:"created"`
-	Expires                string        `json:"expires"`
-	Status                 paybell.State `json:"status"` // of this payment, in the words of an invoice
-	PartialAcceptAvailable bool          `json:"partialAcceptAvailable"`
-	Payment                progressJSON  `json:"payment"`
+	Created                string          `json:"created"`
+	Expires                string          `json:"expires"`
+	Status                 paybell.State   `json:"status"` // of this payment, in the words of an invoice
+	PartialAcceptAvailable bool            `json:"partialAcceptAvailable"`
+	Payment                progressJSON    `json:"payment"`
+	Paybell                statusExtraJSON `json:"paybell"`
+}
+
+// statusExtraJSON holds what the contract has no place for.
+type statusExtraJSON struct {
+	Delayed bool `json:"delayed"` // the network is not being looked at as it should: money will be seen later
 }
 
 type progressJSON struct {

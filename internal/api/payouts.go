@@ -114,7 +114,7 @@ func payoutsTo(inv *paybell.Invoice, p paybell.Payment, coin, native paybell.Cur
 func newPayoutJSON(inv *paybell.Invoice, p paybell.Payment, t paybell.Transfer, coin, native paybell.Currency, v *version) payoutJSON {
 	none, sent := v.money(coin, decimal.Zero), stamp(t.SeenAt)
 	j := payoutJSON{
-		Currency: newCurrencyJSON(coin), MerchantFees: payoutFeesJSON{none, none, none},
+		Currency: newCurrencyJSON(coin, true), MerchantFees: payoutFeesJSON{none, none, none},
 		PayoutAmount:                  v.money(coin, t.Amount.Coins(coin.Decimals)),
 		PayoutAmountInInvoiceCurrency: v.money(native, inNative(p, t.Amount, native)),
 		MerchantPayoutAddress:         p.Address, Created: sent, Sent: &sent, State: "sent",

@@ -717,9 +717,10 @@ var endpointQuirks = []quirk{
 	{"2.1 a token in the path: id:contract raw and percent-encoded, in any case, or the symbol", func(b *bench) {
 		id := b.invoice(b.shop, "")
 		for _, coin := range []string{usdt, usdtCode, strings.Replace(usdtCode, "%3A", "%3a", 1), "4:0xdAC17F958D2ee523a2206206994597C13D831ec7", "USDT.ERC20"} {
-			for _, end := range []string{"", "/status"} { // known, and not to be paid with: no merchant has a wallet for it
-				b.wantProblem(b.raw(wire{line: "GET /api/v1/invoices/" + id + "/payment-currencies/" + coin + end}), 400, "USDT.ERC20", "no wallet")
-			}
+			// Known, and not to be paid with: no merchant has a wallet for it.
+			line := "GET /api/v1/invoices/" + id + "/payment-currencies/" + coin
+			b.wantProblem(b.raw(wire{line: line}), 400, "USDT.ERC20", "no wallet")
+			b.wantProblem(b.raw(wire{line: line + "/status"}), 404, "USDT.ERC20", "not chosen")
 		}
 	}},
 	{"2.1 C#: POST payments is signed, rightly or not", func(b *bench) {
@@ -916,7 +917,7 @@ var connectionQuirks = []quirk{
 	}},
 	{"2.4 wallets that cannot be: said so", func(b *bench) {
 		for _, line := range []string{
-			"POST /api/v1/merchant/wallets", "GET /api/v2/merchant/wallets/x", "POST /api/v1/merchant/wallets/x/addresses", "PUT /api/v1/merchant/wallets/x/webhook",
+			"POST /api/v1/merchant/wallets", "GET /api/v2/merchant/wallets/x/addresses", "POST /api/v1/merchant/wallets/x/addresses", "PUT /api/v1/merchant/wallets/x/webhook",
 			"POST /api/v2/merchant/wallets/x/spend/request", "GET /api/v3/merchant/wallets/label/4%3A0xdac17f/transactions?skip=0&take=5", "PUT /api/v3/merchant/wallets",
 		} {
 			b.wantProblem(b.raw(wire{line: line, body: `{"currencyId":2}`, from: b.shop}), 501, "allets")

@@ -393,9 +393,9 @@ type slowChain struct {
 	meanwhile func()
 }
 
-func (c slowChain) Scan(ctx context.Context, from string, open []paybell.Transfer) (paybell.Batch, error) {
+func (c slowChain) Scan(ctx context.Context, from string, watch paybell.Watch) (paybell.Batch, error) {
 	c.meanwhile()
-	return c.Chain.Scan(ctx, from, open)
+	return c.Chain.Scan(ctx, from, watch)
 }
 
 // newWatcher is one that looks at the sandbox, and finds other things done

@@ -156,7 +156,7 @@ func TestRoutesWithoutABody(t *testing.T) {
 		if whose == "anonymous" || method != "GET" && method != "DELETE" && !slices.Contains([]string{"cancel", "accept", "drop", "pause"}, end) {
 			continue
 		}
-		path = strings.NewReplacer("{id}", id, "{clientId}", b.shop.id, "{webhookId}", hook, "{txId}", "x", "{notificationId}", "x", "{resendId}", "x").Replace(path)
+		path = strings.NewReplacer("{id}", id, "{clientId}", b.shop.id, "{webhookId}", hook, "{txId}", "x", "{notificationId}", "x", "{resendId}", "x", "{walletId}", "x").Replace(path)
 		const body = `{"force":true}`
 		if whose == "account" {
 			b.wantProblem(b.callWithToken(token, method, path, body), 400, "no body")
@@ -467,8 +467,8 @@ func TestPutOff(t *testing.T) {
 		"POST /api/v1/invoices":         simple,
 		"GET /api/v1/currencies/1/logo": "no pictures", "GET /api/v2/currencies/4%3A0xdac17f958d2ee523a2206206994597c13d831ec7/logo": "no pictures",
 		"GET /api/v1/currencies/1/logosvg": "no pictures", "GET /api/v2/currencies/1/logosvg": "no pictures",
-		"POST /api/v1/merchant/wallets": wallet, "POST /api/v2/merchant/wallets": wallet, "PUT /api/v2/merchant/wallets": wallet, "DELETE /api/v1/merchant/wallets": wallet,
-		"GET /api/v1/merchant/wallets/x": wallet, "GET /api/v2/merchant/wallets/x/addresses": wallet, "POST /api/v1/merchant/wallets/x/addresses": wallet,
+		"POST /api/v2/merchant/wallets": wallet, "PATCH /api/v1/merchant/wallets": wallet, "PUT /api/v2/merchant/wallets": wallet, "DELETE /api/v1/merchant/wallets": wallet,
+		"GET /api/v2/merchant/wallets/x/addresses": wallet, "POST /api/v1/merchant/wallets/x/addresses": wallet,
 		"PUT /api/v1/merchant/wallets/x/webhook": wallet, "PUT /api/v2/merchant/wallets/x/addresses/y/webhook": wallet, "GET /api/v1/merchant/wallets/x/balance/2026-01-02": wallet,
 		"GET /api/v2/merchant/wallets/x/transactions?skip=0&take=1": wallet, "GET /api/v1/merchant/wallets/x/transaction?transactionId=y": wallet,
 		"POST /api/v1/merchant/wallets/x/spend/request": wallet, "POST /api/v2/merchant/wallets/x/spend/request": wallet, "POST /api/v1/merchant/wallets/x/spend/confirmation": wallet,

@@ -65,6 +65,8 @@ const (
 	account guard = 2
 
 	withBody guard = 4
+	// known finds out on an anonymous route who asks, if they signed well.
+	known guard = 8
 )
 
 func (s *Server) routes() []route {
@@ -98,6 +100,11 @@ func (s *Server) routes() []route {
 		{"POST /api/v{1,2}/merchant/clients/access-control", signed | withBody, s.restrictAccess},
 		{"GET /api/v{1,2}/merchant/clients/ip", anonymous, s.callerIP},
 		{"GET /api/v{1,2}/merchant/wallets", signed, s.listWallets},
+		{"GET /api/v{1,2}/merchant/wallets/{walletId}", signed, s.getWallet},
+		{"POST /api/v1/merchant/wallets/preview", signed | withBody, s.previewWallet},
+		{"POST /api/v1/merchant/wallets", signed | withBody, s.addWallet},
+		{"PUT /api/v1/merchant/wallets/{walletId}/policy", signed | withBody, s.setPolicy},
+		{"DELETE /api/v1/merchant/wallets/{walletId}", signed, s.removeWallet},
 		{"GET /api/v{1,2}/merchant/currencies", signed, s.merchantCurrencies},
 
 		{"POST /api/v1/merchant/clients", account | withBody, s.createClient},
@@ -117,7 +124,7 @@ func (s *Server) routes() []route {
 
 		{"GET /api/v{1,2}/currencies", anonymous, s.listCurrencies},
 		{"GET /api/v{1,2}/currencies/{id}", anonymous, s.getCurrency},
-		{"GET /api/v{1,2}/currencies/required-confirmations", anonymous, s.requiredConfirmations},
+		{"GET /api/v{1,2}/currencies/required-confirmations", anonymous | known, s.requiredConfirmations},
 		{"GET /api/v{1,2}/currencies/conversions", anonymous, s.conversions},
 		{"GET /api/v{1,2}/currencies/limits/{from}/{to}", anonymous, s.limits},
 		{"GET /api/v{1,2}/currencies/blockchain-nodes/{id}/latest-block-number", anonymous, s.latestBlock},

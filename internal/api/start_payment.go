@@ -26,7 +26,11 @@ func (s *Server) startPayment(w http.ResponseWriter, r *request) error {
 		}
 	}
 	inv.Bill.RefundEmail = string(body.RefundEmail) // who has the link is not told what another said
-	return reply(w, http.StatusOK, newCreatedPaymentJSON(&inv, s.coinRates(r, inv.Bill), r.version()))
+	rates, err := s.coinRates(r, inv.MerchantID, inv.Bill)
+	if err != nil {
+		return err
+	}
+	return reply(w, http.StatusOK, newCreatedPaymentJSON(&inv, rates, r.version()))
 }
 
 // updateBuyer is a buyer saying who they are.

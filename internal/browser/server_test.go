@@ -43,14 +43,15 @@ var binary = sync.OnceValues(func() (string, error) {
 
 var setupLink = regexp.MustCompile(`http://\S+/dash/pass/\S+`)
 
-func newServer(t *testing.T) *server {
+// newServer starts one, with flags besides the usual ones.
+func newServer(t *testing.T, flags ...string) *server {
 	t.Helper()
 	bin, err := binary()
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := &server{T: t, bin: bin, data: t.TempDir()}
-	cmd := exec.Command(bin, "serve", "--data", s.data, "--listen", "127.0.0.1:0", "--allow-cidr", "127.0.0.0/8")
+	cmd := exec.Command(bin, append([]string{"serve", "--data", s.data, "--listen", "127.0.0.1:0", "--allow-cidr", "127.0.0.0/8"}, flags...)...)
 	errs, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

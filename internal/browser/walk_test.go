@@ -8,9 +8,9 @@ import (
 const password = "correct horse battery"
 
 // setUp makes the first user by the link that the server printed.
-func setUp(t *testing.T) (*server, *tab) {
+func setUp(t *testing.T, flags ...string) (*server, *tab) {
 	t.Helper()
-	s := newServer(t)
+	s := newServer(t, flags...)
 	b := newTab(t, s.url)
 	b.open(s.setup)
 	b.see("Welcome to Paybell")

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -31,10 +32,32 @@ type bench struct {
 	desk    *desk.Desk
 	url     string
 	watcher *watch.Watcher
-	derived int // how many addresses were made
+	*addresses
 
 	shop desk.Actor
 	rate string // coins for one unit of anything; empty: nobody trades
+}
+
+// addresses is the sandbox chain, which notes the addresses that were made.
+type addresses struct {
+	*sandbox.Chain
+	mu   sync.Mutex
+	made map[string]bool
+}
+
+func (a *addresses) Address(merchantID string, index int64) string {
+	address := a.Chain.Address(merchantID, index)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.made[address] = true
+	return address
+}
+
+// derived is how many addresses were made.
+func (a *addresses) derived() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.made)
 }
 
 func (b *bench) Rate(context.Context, paybell.Currency, paybell.Currency, time.Time) (decimal.Decimal, error) {
@@ -70,13 +93,8 @@ func newBench(t *testing.T, change ...func(*checkout.Server)) *bench {
 			return store.Update(ctx, b.db, func(tx *store.Tx) (int64, error) { return tx.AppendJournal(merchantID, op) })
 		},
 	})
-	b.desk = &desk.Desk{
-		DB: b.db, Quote: b, Sandbox: chain,
-		Derive: func(merchantID, _ string, index int64) (string, error) {
-			b.derived++
-			return sandbox.Address(merchantID, index), nil
-		},
-	}
+	b.addresses = &addresses{Chain: chain, made: map[string]bool{}}
+	b.desk = &desk.Desk{DB: b.db, Quote: b, Sandbox: b.addresses}
 	b.watcher = &watch.Watcher{DB: b.db, Chain: chain, Every: time.Second}
 	server := &checkout.Server{Desk: b.desk}
 	for _, c := range change {

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,19 +16,26 @@ import (
 
 var update = flag.Bool("update", false, "write testdata/*.html anew")
 
-// TestGolden compares what is sent of three stages with how it was when somebody last
+// TestGolden compares what is sent of some stages with how it was when somebody last
 // looked at it.
 func TestGolden(t *testing.T) {
+	unseen := func(name string) bool { return strings.HasPrefix(name, "unseen") }
 	for name, walk := range map[string]func(v *desk.CheckoutView){
 		"choose":     func(v *desk.CheckoutView) { v.Invoice.State, v.Invoice.Payments = paybell.Unpaid, nil },
 		"waiting":    func(*desk.CheckoutView) {},
 		"confirming": func(v *desk.CheckoutView) { v.Invoice.State, v.Invoice.Transfers = paybell.Paid, received() },
+
+		"unseen":      func(*desk.CheckoutView) {},
+		"unseen_paid": func(v *desk.CheckoutView) { v.Invoice.State, v.Invoice.Transfers = paybell.Paid, received() },
+		"unseen_choose": func(v *desk.CheckoutView) {
+			v.Invoice.State, v.Invoice.Payments, v.Coins[0].Delayed = paybell.Unpaid, nil, true
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			v := shopping()
 			walk(&v)
 			p := pageAt(v, visit{success: v.SuccessURL}, "../", noon)
-			p.Live, p.Sent = true, true
+			p.Live, p.Sent, p.Unseen = true, true, unseen(name) && p.Payment != nil
 			got, err := p.render("live")
 			if err != nil {
 				t.Fatal(err)

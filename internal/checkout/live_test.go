@@ -86,7 +86,7 @@ func TestStream(t *testing.T) {
 	if !strings.Contains(shown, strings.TrimSpace(first)) {
 		t.Errorf("the first event is not what the page shows:\n%s", first)
 	}
-	if b.derived != 0 {
+	if b.derived() != 0 {
 		t.Error("looking took an address")
 	}
 	for _, text := range []string{`<main data-live data-title="Choose how to pay · Café Bell">`, payForm, "</main>"} {

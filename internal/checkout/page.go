@@ -8,6 +8,7 @@ import (
 	"html/template"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,6 +39,7 @@ type page struct {
 	Coin    paybell.Currency // of the payment
 	Money   paybell.Money    // of the payment
 	Form    buyerForm
+	Unseen  bool // the payment's network cannot be looked at now
 
 	Back, Reference string // of failures
 }
@@ -88,7 +90,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, v visit) error {
 // looksLike reports whether drawing p would come to the same as drawing q, which
 // costs more than to find out.
 func (p *page) looksLike(q *page) bool {
-	return p.say == q.say && p.Window() == q.Window() && reflect.DeepEqual(p.CheckoutView, q.CheckoutView)
+	return p.say == q.say && p.Unseen == q.Unseen && p.Window() == q.Window() && reflect.DeepEqual(p.CheckoutView, q.CheckoutView)
 }
 
 // showInvoice is the invoice to print: what its link leads to.
@@ -111,7 +113,19 @@ func (s *Server) newPage(ctx context.Context, r *http.Request, v visit) (*page, 
 	if v.cancel != "" {
 		v.cancel = view.CancelURL
 	}
-	return pageAt(view, v, rootOf(r), time.Now()), nil
+	p := pageAt(view, v, rootOf(r), time.Now())
+	p.Unseen, err = s.unseen(ctx, p)
+	return p, err
+}
+
+// unseen reports whether a page waits for a network that cannot be looked at now.
+func (s *Server) unseen(ctx context.Context, p *page) (bool, error) {
+	if p.Payment == nil || !p.Waits || p.Payment.Network == paybell.SandboxNetwork {
+		return false, nil
+	}
+	chains, err := s.Desk.Chains(ctx)
+	i := slices.IndexFunc(chains, func(c desk.ChainStatus) bool { return c.Network == p.Payment.Network })
+	return i >= 0 && chains[i].Delayed, err
 }
 
 // pageAt is the page of a moment.
@@ -124,7 +138,18 @@ func pageAt(view desk.CheckoutView, v visit, root string, now time.Time) *page {
 		p.Money = view.Invoice.Money(*p.Payment)
 	}
 	p.say = stages[p.stage()]
+	if p.Step == 3 && p.Payment != nil && p.Payment.PaidAfter > 0 && view.Invoice.State == paybell.Pending {
+		p.Label = "Seen, not confirmed yet"
+		p.Text = fmt.Sprintf("It counts as paid after %s. You can close this page.", confirmations(p.Payment.PaidAfter))
+	}
 	return p
+}
+
+func confirmations(n int) string {
+	if n == 1 {
+		return "1 confirmation"
+	}
+	return fmt.Sprintf("%d confirmations", n)
 }
 
 func (p *page) render(template string) ([]byte, error) {
@@ -193,6 +218,19 @@ func (p *page) QR() web.QR {
 
 // Depth is how many confirmations there are of those that are needed.
 func (p *page) Depth() int { return min(p.Money.Depth, p.Payment.CompletedAfter) }
+
+// Asked says that the buyer still has to pay, or may have paid already: time matters.
+func (p *page) Asked() bool { return p.Step < 3 }
+
+// Unready are the coins to choose from whose network cannot be looked at now.
+func (p *page) Unready() (coins []desk.PricedCoin) {
+	for _, c := range p.Coins {
+		if c.Delayed {
+			coins = append(coins, c)
+		}
+	}
+	return coins
+}
 
 // Notes say what the invoice's flags mean for a buyer.
 func (p *page) Notes() (texts []string) {

@@ -1,6 +1,7 @@
 package checkout
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -101,6 +102,41 @@ func TestStages(t *testing.T) {
 		p := pageAt(c.view, visit{coin: c.coin}, "", c.at)
 		if got := p.stage(); got != c.want {
 			t.Errorf("%s: stage %d, want %d", name, got, c.want)
+		}
+	}
+}
+
+// TestPaidNeedsConfirmations: that all is there does not mean paid, if the merchant
+// wants to see it in blocks.
+func TestPaidNeedsConfirmations(t *testing.T) {
+	for after, want := range map[int]string{
+		0: "The network will confirm it now. You can close this page.",
+		1: "It counts as paid after 1 confirmation. You can close this page.",
+		2: "It counts as paid after 2 confirmations. You can close this page.",
+	} {
+		v := facts()
+		v.Invoice.Transfers = []paybell.Transfer{transfer("B", 100, 0)}
+		v.Invoice.Payments[1].PaidAfter = after
+		p := pageAt(v, visit{}, "", noon)
+		if p.Text != want || strings.HasPrefix(p.Label, "Paid") != (after == 0) {
+			t.Errorf("paid after %d: %q, on paper %q, want %q", after, p.Text, p.Label, want)
+		}
+		v.Invoice.State = paybell.Paid
+		if p := pageAt(v, visit{}, "", noon); p.Text != stages[seen].Text {
+			t.Errorf("paid after %d, and it is: %q", after, p.Text)
+		}
+	}
+}
+
+// TestDepth counts what the payment itself needs, and no further.
+func TestDepth(t *testing.T) {
+	for confirmations, want := range map[int]string{0: "0 of 6 confirmations", 1: "1 of 6 confirmations", 6: "6 of 6 confirmations", 9: "6 of 6 confirmations"} {
+		v := facts()
+		v.Invoice.State, v.Invoice.Transfers = paybell.Paid, []paybell.Transfer{transfer("B", 100, confirmations)}
+		v.Invoice.Payments[1].CompletedAfter = 6
+		text, err := pageAt(v, visit{}, "", noon).render("live")
+		if err != nil || !strings.Contains(string(text), want) {
+			t.Errorf("with %d the page does not say %q, %v", confirmations, want, err)
 		}
 	}
 }

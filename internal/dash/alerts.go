@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -15,8 +16,9 @@ import (
 // namedAlerts is how many alerts a page has; the rest are counted.
 const namedAlerts = 3
 
-// alerts is what has to be seen on every page: endpoints that fail or were disabled,
-// and webhooks that said that they are gone. The overview begins with them itself.
+// alerts is what has to be seen on every page: networks that cannot be looked at,
+// endpoints that fail or were disabled, and webhooks that said that they are gone. The
+// overview begins with them itself, and the page of the wallets has the networks.
 func (s *Server) alerts(ctx context.Context, r *request) ([]alert, error) {
 	if r.URL.Path == "/dash/" {
 		return nil, nil
@@ -27,6 +29,11 @@ func (s *Server) alerts(ctx context.Context, r *request) ([]alert, error) {
 		return nil, err
 	}
 	var all []alert
+	if r.URL.Path != walletsPath && !strings.HasPrefix(r.URL.Path, walletsPath+"/") {
+		if all, err = s.chainAlerts(ctx, r.Person.Actor()); err != nil {
+			return nil, err
+		}
+	}
 	for _, e := range n.Endpoints {
 		if here := r.URL.Path == endpointPath && r.URL.Query().Get("origin") == e.Origin && r.URL.Query().Get("client") == e.ClientID; !here {
 			all = append(all, alertOf(e))
@@ -39,6 +46,22 @@ func (s *Server) alerts(ctx context.Context, r *request) ([]alert, error) {
 		all = append(all[:namedAlerts], alert{Text: fmt.Sprintf("And %d more.", more), Link: "/dash/", Do: "See them all"})
 	}
 	return all, nil
+}
+
+// chainAlerts are about the networks of the merchant's wallets. Whose they are is
+// asked only when something is wrong, since every page asks.
+func (s *Server) chainAlerts(ctx context.Context, a desk.Actor) (all []alert, err error) {
+	chains, err := s.Desk.Chains(ctx)
+	if err != nil || !slices.ContainsFunc(chains, func(c desk.ChainStatus) bool { return chainTrouble(c) != "" }) {
+		return nil, err
+	}
+	wallets, err := s.Desk.ListWallets(ctx, a)
+	for _, w := range wallets {
+		if text := chainTrouble(w.Chain); text != "" {
+			all = append(all, alert{Text: text, Link: walletsPath, Do: "See the wallet"})
+		}
+	}
+	return all, err
 }
 
 // alertOf says of an endpoint what is wrong, in fixed moments: it is said again on
@@ -89,8 +112,9 @@ func atLeast(n, most int64) string {
 func moment(t time.Time) string { return t.UTC().Format("2 Jan 15:04 UTC") }
 
 // clip shortens a reason that somebody else has written.
-func clip(text string) string {
-	const most = 160
+func clip(text string) string { return clipTo(text, 160) }
+
+func clipTo(text string, most int) string {
 	if r := []rune(text); len(r) > most {
 		return string(r[:most]) + "…"
 	}

@@ -67,6 +67,10 @@ var auditActions = map[string]auditAction{
 	"revokeAccountToken": {aboutSettings, "Revoked an account token", "business"},
 	"setTerms":           {aboutSettings, "Changed the terms of", "terms"},
 	"eraseBuyer":         {aboutSettings, "Erased a buyer's data", "invoice"},
+	"addWallet":          {aboutSettings, "Added a wallet", ""},
+	"setPolicy":          {aboutSettings, "Changed the confirmations of a wallet", ""},
+	"removeWallet":       {aboutSettings, "Removed a wallet", ""},
+	"offerTestCoin":      {aboutSettings, "Changed whether the test coin is offered", ""},
 
 	"createClient":   {aboutClients, "Added an integration", "client"},
 	"updateClient":   {aboutClients, "Changed an integration", "client"},

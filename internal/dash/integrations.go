@@ -73,6 +73,9 @@ type integrationPage struct {
 // MayAll says that the client may do everything.
 func (p integrationPage) MayAll() bool { return p.Client.Permissions == paybell.AllPermissions }
 
+// MayUsual says that the client may do what new ones may.
+func (p integrationPage) MayUsual() bool { return p.Client.Permissions == paybell.UsualPermissions }
+
 // Permissions names what it may do.
 func (p integrationPage) Permissions() []string { return p.Client.Permissions.Names() }
 

@@ -45,7 +45,7 @@ func (s *Server) createIntegration(w http.ResponseWriter, r *request) error {
 	f := newIntegrationForm{Key: r.field("key"), Name: r.field("name"), URL: r.field("url")}
 	events := r.PostForm["event"]
 	c, secret, err := s.Desk.CreateIntegration(r.Context(), r.Person.Actor(), desk.NewIntegration{
-		Client: desk.NewClient{Name: f.Name, Permissions: paybell.AllPermissions}, Hook: desk.NewWebhook{URL: f.URL, Events: events}, Key: f.Key,
+		Client: desk.NewClient{Name: f.Name, Permissions: paybell.UsualPermissions}, Hook: desk.NewWebhook{URL: f.URL, Events: events}, Key: f.Key,
 	})
 	if f.complaint = complain(err, newIntegrationLabels); f.Wrong != "" {
 		chosen, _ := paybell.ParseEvents("", events) // what is none stays unchosen

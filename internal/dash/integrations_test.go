@@ -119,7 +119,7 @@ func TestAddNew(t *testing.T) {
 	}
 	c, err := r.desk.Client(t.Context(), r.ownerActor(), id)
 	must(t, err)
-	if c.Name != "Web shop" || c.State != paybell.ClientActive || c.Permissions != paybell.AllPermissions || c.Terms != paybell.DefaultTerms {
+	if c.Name != "Web shop" || c.State != paybell.ClientActive || c.Permissions != paybell.UsualPermissions || c.Terms != paybell.DefaultTerms {
 		t.Errorf("the client is %+v", c)
 	}
 	hooks, err := r.desk.Webhooks(t.Context(), r.ownerActor(), id, "", 0)
@@ -130,7 +130,7 @@ func TestAddNew(t *testing.T) {
 
 	// It is shown once: no other page has it, and the form sent again makes nothing.
 	again := v.post(apiPath, form...)
-	page := v.follow(again).want(t, 200, "<h1>Web shop</h1>", "was made when this form was sent before", "Made here", "PAYBELL_SECRET", "<dd>All</dd>", "http://127.0.0.1:9000/hook?a=1&amp;b=2")
+	page := v.follow(again).want(t, 200, "<h1>Web shop</h1>", "was made when this form was sent before", "Made here", "PAYBELL_SECRET", "<dd>All, except to change wallets</dd>", "http://127.0.0.1:9000/hook?a=1&amp;b=2")
 	for _, a := range []answer{page, v.get(apiPath), v.get(apiPath + "/" + id), v.get(apiPath + "/" + id + "/edit"), v.get("/dash/integrations")} {
 		a.want(t, 200).wantNot(t, html.EscapeString(secret), secret)
 	}
@@ -508,7 +508,7 @@ func TestReadOnlyIntegrations(t *testing.T) {
 	}
 	c, err := r.desk.Client(t.Context(), r.ownerActor(), client)
 	must(t, err)
-	if c.State != paybell.ClientActive || c.Permissions != paybell.AllPermissions {
+	if c.State != paybell.ClientActive || c.Permissions != paybell.UsualPermissions {
 		t.Errorf("it was changed: %+v", c)
 	}
 	staff := r.invited("staff@cafe-bell.example", paybell.RoleStaff)

@@ -5,8 +5,10 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,7 +20,8 @@ import (
 // invoicePage is the page of one invoice; what may lie over it is Pop.
 type invoicePage struct {
 	desk.InvoiceStory
-	Wrong string // why the last thing that was asked for was not done
+	Wrong string   // why the last thing that was asked for was not done
+	Blind []string // about networks that it waits for, and that cannot be looked at
 	Path  string
 	Name  string
 	Lead  string // how it stands, in a sentence
@@ -64,6 +67,22 @@ type paymentBlock struct {
 	Rate                             string
 	Depth                            int // confirmations
 	Open, HasMoney, Short, Unsettled bool
+
+	Transfers []transferLine // the newest first, at most maxTransferLines
+	More      int            // transfers that are not shown
+}
+
+// maxTransferLines bounds the transfers that a payment's card shows; the timeline has
+// them, too.
+const maxTransferLines = 5
+
+// transferLine is money that a payment received.
+type transferLine struct {
+	paybell.Transfer
+	Amount string
+	Text   string // how it stands
+	Kind   string // good, wait, warn or stop
+	Block  string // that holds it; empty: none does
 }
 
 func (s *Server) invoice(ctx context.Context, r *request) (view, error) {
@@ -85,6 +104,18 @@ func (s *Server) readInvoice(ctx context.Context, r *request) (p invoicePage, er
 		Custom: indented(inv.Bill.CustomData), Metadata: indented(inv.Bill.Metadata),
 		MoreItems: max(0, len(inv.Bill.Items)-maxItemsShown), Buyer: newBuyerText(inv.Bill.Buyer),
 	}
+	if p.Blind, err = s.blind(ctx, inv); err != nil {
+		return p, err
+	}
+	if p.Test != nil && !p.Test.Opened { // it may be a test because of another network
+		offered, _, err := s.Desk.TestCoin(ctx, r.Person.Actor())
+		if err != nil {
+			return p, err
+		}
+		if !offered {
+			p.Test = nil
+		}
+	}
 	p.QR = web.NewQR(p.Link)
 	p.Lead, p.Until = lead(inv)
 	for _, payment := range slices.Backward(inv.Payments) {
@@ -96,6 +127,10 @@ func (s *Server) readInvoice(ctx context.Context, r *request) (p invoicePage, er
 		p.Payments = append(p.Payments, b)
 	}
 	return p, nil
+}
+
+func blindText(network string) string {
+	return "The " + network + " network is not seen now, so this may be old. Money that comes meanwhile is recognised later, and the buyer gets the time back."
 }
 
 // showInvoiceWith is the page of an invoice after something was asked for that is
@@ -145,7 +180,66 @@ func newPaymentBlock(inv *paybell.Invoice, p paybell.Payment) paymentBlock {
 	}
 	b.Open = p.Open() && b.State == paybell.Unpaid
 	b.Unsettled = b.HasMoney && m.Confirmed.Cmp(m.Counted) < 0
+	transfers := slices.DeleteFunc(slices.Clone(inv.Transfers), func(t paybell.Transfer) bool { return t.PaymentID != p.ID })
+	slices.SortStableFunc(transfers, func(t, u paybell.Transfer) int { return u.SeenAt.Compare(t.SeenAt) })
+	b.More = max(0, len(transfers)-maxTransferLines)
+	for _, t := range transfers[:len(transfers)-b.More] {
+		b.Transfers = append(b.Transfers, newTransferLine(t, p.CompletedAfter))
+	}
 	return b
+}
+
+// newTransferLine tells how a transfer stands that needs so many confirmations.
+func newTransferLine(t paybell.Transfer, needed int) transferLine {
+	l := transferLine{Transfer: t, Amount: coins(t.Amount, t.Asset)}
+	l.Kind, l.Text = standing(t, needed)
+	if t.Status == paybell.Mined && t.Height > 0 {
+		l.Block = thousands(strconv.FormatInt(t.Height, 10))
+	}
+	return l
+}
+
+// standing says how a transfer stands.
+func standing(t paybell.Transfer, needed int) (kind, text string) {
+	switch t.Status {
+	case paybell.Mempool:
+		if t.Reorged {
+			return "warn", "Its block was taken back. It waits for another one."
+		}
+		return "wait", "Not in a block yet."
+	case paybell.Mined:
+		if t.Confirmations >= needed {
+			return "good", "Confirmed."
+		}
+		return "wait", fmt.Sprintf("%d of %d confirmations.", t.Confirmations, needed)
+	case paybell.Replaced:
+		return "stop", "Replaced by another transaction: this money does not come."
+	case paybell.Dropped:
+		return "stop", "Dropped: no node knows it any more. It may come back."
+	}
+	return "", ""
+}
+
+// blind says which networks cannot be looked at, of those that an invoice waits for.
+// What is wrong with them is an alert on every page.
+func (s *Server) blind(ctx context.Context, inv *paybell.Invoice) (texts []string, err error) {
+	waits := map[string]bool{}
+	for _, p := range inv.Payments {
+		m := inv.Money(p)
+		if p.Network != paybell.SandboxNetwork && (p.Open() && inv.State == paybell.Pending || m.Confirmed.Cmp(m.Seen) < 0) {
+			waits[p.Network] = true
+		}
+	}
+	if len(waits) == 0 {
+		return nil, nil
+	}
+	chains, err := s.Desk.Chains(ctx)
+	for _, c := range chains {
+		if waits[c.Network] && c.Delayed {
+			texts = append(texts, blindText(networkName(c.Network)))
+		}
+	}
+	return texts, err
 }
 
 // lead says how an invoice stands; until is when that is over, if it ends by itself.

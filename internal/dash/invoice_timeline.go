@@ -202,21 +202,10 @@ func transferEntry(inv *paybell.Invoice, t paybell.Transfer) entry {
 			e.Late = !t.AbsentAt.Before(p.ExpiresAt)
 		}
 	}
-	switch t.Status {
-	case paybell.Mempool:
-		e.Kind, e.Text = "wait", "Not in a block yet."
-		if t.Reorged {
-			e.Kind, e.Text = "warn", "Its block was taken back. It waits for another one."
-		}
-	case paybell.Mined:
-		e.Kind, e.Text = "wait", fmt.Sprintf("%d of %d confirmations.", t.Confirmations, needed)
-		if t.Confirmations >= needed {
-			e.Kind, e.Text = "good", "Confirmed."
-		}
-	case paybell.Replaced:
-		e.Kind, e.Text = "stop", "Replaced by another transaction: this money does not come."
-	case paybell.Dropped:
-		e.Kind, e.Text = "stop", "Dropped: no node knows it any more. It may come back."
+	l := newTransferLine(t, needed)
+	e.Kind, e.Text = l.Kind, l.Text
+	if l.Block != "" {
+		e.Text += " In block " + l.Block + "."
 	}
 	if t.Replaces != "" {
 		e.Text += " It replaces transaction " + short(t.Replaces) + "."

@@ -2,6 +2,7 @@ package dash
 
 import (
 	"context"
+	"slices"
 	"strconv"
 
 	"github.com/paybell/paybell"
@@ -12,7 +13,8 @@ import (
 // overviewPage is what needs attention first, then how the day goes.
 type overviewPage struct {
 	desk.Overview
-	Steps     []step // what a new merchant does first; none: it was all done
+	Steps     []step       // what a new merchant does first; none: it was all done
+	Networks  []walletCard // of the merchant's wallets
 	Unwell    []alert
 	Decisions []decision
 	Hour      *hourChart
@@ -42,6 +44,14 @@ func (s *Server) overview(ctx context.Context, r *request) (view, error) {
 		return v, err
 	}
 	p := overviewPage{Overview: o, Steps: firstSteps(o), Hour: newHourChart(o.LastHour, o.HourSince)}
+	if p.Networks, err = s.networks(ctx, r.Person.Actor()); err != nil {
+		return v, err
+	}
+	for _, n := range p.Networks {
+		if text := n.Trouble(); text != "" {
+			p.Unwell = append(p.Unwell, alert{Text: text, Link: walletsPath, Do: "See the wallet"})
+		}
+	}
 	for _, e := range o.Endpoints {
 		p.Unwell = append(p.Unwell, alertOf(e))
 	}
@@ -53,6 +63,12 @@ func (s *Server) overview(ctx context.Context, r *request) (view, error) {
 	}
 	v.Data = p
 	return v, nil
+}
+
+// networks are the cards of the wallets that the merchant has.
+func (s *Server) networks(ctx context.Context, a desk.Actor) ([]walletCard, error) {
+	cards, err := s.walletCards(ctx, a)
+	return slices.DeleteFunc(cards, func(c walletCard) bool { return !c.Live }), err
 }
 
 // Calm reports whether nothing needs attention.

@@ -37,7 +37,8 @@ type visitor struct {
 	http *http.Client
 }
 
-func newRig(t *testing.T) *rig {
+// newRig opens the dashboard; the functions change what the desk is given.
+func newRig(t *testing.T, change ...func(*desk.Desk)) *rig {
 	t.Helper()
 	dir := t.TempDir()
 	keys, err := store.OpenKeyring(dir + "/paybell.key")
@@ -61,12 +62,12 @@ func newRig(t *testing.T) *rig {
 			return store.Update(ctx, db, func(tx *store.Tx) (int64, error) { return tx.AppendJournal(merchantID, op) })
 		},
 	})
-	derive := func(merchantID, network string, index int64) (string, error) {
-		return sandbox.Address(merchantID, index), nil
-	}
 	r := &rig{T: t, desk: &desk.Desk{
-		DB: db, Quote: rates.Default, Derive: derive, Sandbox: chain, Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+		DB: db, Quote: rates.Default, Sandbox: chain, Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 	}}
+	for _, c := range change {
+		c(r.desk)
+	}
 	var logged bytes.Buffer
 	server := httptest.NewUnstartedServer(nil)
 	r.url = "http://" + server.Listener.Addr().String()

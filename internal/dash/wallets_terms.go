@@ -94,7 +94,7 @@ func (s *Server) askTerms(ctx context.Context, r *request) (view, error) {
 	if err != nil {
 		return view{}, err
 	}
-	return s.walletsWith(ctx, r, &termsForm{
+	return s.walletsWith(ctx, r, "wallets_terms.html", &termsForm{
 		Client: c, Window: newLength(c.Terms.Window), Lifetime: newLength(c.Terms.Lifetime), Percent: percent(c.Terms.Tolerance), AcceptLate: c.Terms.AcceptLate,
 	})
 }
@@ -118,7 +118,7 @@ func (s *Server) setTerms(w http.ResponseWriter, r *request) error {
 		_, err = s.Desk.SetTerms(r.Context(), r.Person.Actor(), c.ID, t)
 	}
 	if f.complaint = complain(err, termsLabels); f.Wrong != "" {
-		v, err := s.walletsWith(r.Context(), r, &f)
+		v, err := s.walletsWith(r.Context(), r, "wallets_terms.html", &f)
 		if err != nil {
 			return err
 		}

@@ -27,8 +27,9 @@ type CheckoutView struct {
 // PricedCoin is a coin that an invoice can be paid with.
 type PricedCoin struct {
 	paybell.Currency
-	Due  paybell.Units // as locked by a payment that is open, or at the rate of now
-	Open bool          // there is such a payment
+	Due     paybell.Units // as locked by a payment that is open, or at the rate of now
+	Open    bool          // there is such a payment
+	Delayed bool          // its network is not being looked at as it should: payments will be seen later
 }
 
 // Checkout reads an invoice for its buyer, who needs nothing but its id. It
@@ -39,7 +40,13 @@ type PricedCoin struct {
 // an address that the merchant registered: the client's URL, one of the client's
 // webhooks, or a link of the invoice's own. Else the invoice's own link is it.
 func (d *Desk) Checkout(ctx context.Context, invoiceID, successURL, cancelURL string) (CheckoutView, error) {
-	inv, merchant, err := d.wholeInvoice(ctx, invoiceID)
+	inv, merchant, err := d.withMerchant(ctx, func(tx *store.Tx) (paybell.Invoice, error) {
+		inv, err := shared(tx, invoiceID)
+		if err == nil {
+			err = d.genuine(tx, &inv)
+		}
+		return inv, err
+	})
 	if err != nil {
 		return CheckoutView{}, err
 	}
@@ -54,7 +61,11 @@ func (d *Desk) Checkout(ctx context.Context, invoiceID, successURL, cancelURL st
 	v.SuccessURL = registered.link(successURL, b.SuccessURL)
 	v.CancelURL = registered.link(cancelURL, b.CancelURL)
 	at := now()
-	_, v.TestPay = testPayment(&inv, at)
+	if _, payable := testPayment(&inv, at); payable {
+		if v.TestPay, err = d.paysTests(ctx, inv.MerchantID); err != nil {
+			return CheckoutView{}, err
+		}
+	}
 	if takesPayment(&inv, at) {
 		v.AsksBuyer = b.Buyer == nil && (b.RequireBuyerNameAndEmail || b.BuyerDataCollectionMessage != "")
 		if v.Coins, err = d.coinsFor(ctx, &inv, at); err != nil {
@@ -75,26 +86,27 @@ func takesPayment(inv *paybell.Invoice, now time.Time) bool {
 
 // coinsFor prices the coins. One that has no rate now cannot be chosen now.
 func (d *Desk) coinsFor(ctx context.Context, inv *paybell.Invoice, at time.Time) ([]PricedCoin, error) {
+	r, err := d.receives(ctx, inv.MerchantID)
+	if err != nil {
+		return nil, err
+	}
 	var coins []PricedCoin
 	for _, c := range paybell.Currencies() {
-		if !c.Payable() {
-			continue
-		}
 		if p, ok := current(inv, c); ok {
 			if at.Before(p.ExpiresAt) { // else it is about to be timed out
-				coins = append(coins, PricedCoin{Currency: c, Due: p.Due, Open: true})
+				coins = append(coins, PricedCoin{Currency: c, Due: p.Due, Open: true, Delayed: r.delayed[p.Network]})
 			}
 			continue
 		}
-		if len(inv.Payments) >= maxPayments {
+		if len(inv.Payments) >= maxPayments || !slices.Contains(r.coins, c) {
 			continue
 		}
-		o, err := d.offer(ctx, inv.Bill, c.ID)
+		o, err := d.offer(ctx, inv.MerchantID, inv.Bill, c.ID)
 		switch code := paybell.CodeOf(err); {
 		case err != nil && code != paybell.Unavailable && code != paybell.Invalid:
 			return nil, err
 		case err == nil && !o.due.IsZero():
-			coins = append(coins, PricedCoin{Currency: c, Due: o.due})
+			coins = append(coins, PricedCoin{Currency: c, Due: o.due, Delayed: r.delayed[c.Network]})
 		}
 	}
 	return coins, nil
@@ -116,6 +128,13 @@ func (d *Desk) PayTest(ctx context.Context, invoiceID string) error {
 		}
 		at := now()
 		p, ok := testPayment(&inv, at)
+		if ok {
+			had, err := tx.HadWallet(inv.MerchantID)
+			if err != nil {
+				return asked{}, err
+			}
+			ok = !had
+		}
 		if !ok {
 			return asked{}, paybell.Errorf(paybell.Conflict, "there is no payment in test coins that waits for money")
 		}
@@ -134,8 +153,14 @@ func (d *Desk) PayTest(ctx context.Context, invoiceID string) error {
 	return err
 }
 
-// testPayment is the payment that PayTest would pay. An invoice is a test as long as
-// its merchant has no wallet for real coins.
+// paysTests reports whether PayTest may pay a merchant's invoices: only as long as
+// there never was a wallet for real coins, or buyers could pay with nothing.
+func (d *Desk) paysTests(ctx context.Context, merchantID string) (bool, error) {
+	had, err := store.View(ctx, d.DB, func(tx *store.Tx) (bool, error) { return tx.HadWallet(merchantID) })
+	return !had && err == nil, err
+}
+
+// testPayment is the payment that PayTest would pay.
 func testPayment(inv *paybell.Invoice, at time.Time) (paybell.Payment, bool) {
 	coin, _ := paybell.FindCurrency(paybell.LTCT)
 	p, ok := current(inv, coin)

@@ -47,10 +47,7 @@ func newCounter(t *testing.T) *counter {
 	t.Cleanup(func() { _ = db.Close() })
 	rate := &fixedRate{"0.0125"}
 	return &counter{t, &desk.Desk{
-		DB: db, Quote: rate,
-		Derive: func(merchantID, _ string, index int64) (string, error) {
-			return merchantID + string(rune('a'+index)), nil
-		},
+		DB: db, Quote: rate, Sandbox: evenly{},
 	}, rate}
 }
 
@@ -319,7 +316,7 @@ func (s *till) Pay(context.Context, string, string, paybell.Units) (string, erro
 // often and at how many places at once they ask.
 func TestPayTest(t *testing.T) {
 	c := newCounter(t)
-	sandbox := &till{}
+	sandbox := &till{Sandbox: evenly{}}
 	c.Sandbox = sandbox
 	shop := c.client("")
 	id := c.invoice(shop)

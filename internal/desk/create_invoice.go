@@ -64,12 +64,16 @@ func (d *Desk) newInvoice(ctx context.Context, a Actor, in NewInvoice) (func(*st
 	if err != nil {
 		return nil, err
 	}
+	r, err := d.receives(ctx, a.MerchantID)
+	if err != nil {
+		return nil, err
+	}
 	var offer *offer
 	if in.PaymentCurrency != "" {
-		if _, err := payable(in.PaymentCurrency); err != nil {
+		if _, err := d.payable(ctx, a.MerchantID, in.PaymentCurrency); err != nil {
 			return nil, inField("payment.paymentCurrency", err)
 		}
-		if offer, err = d.offer(ctx, in.Bill, in.PaymentCurrency); err != nil {
+		if offer, err = d.offer(ctx, a.MerchantID, in.Bill, in.PaymentCurrency); err != nil {
 			return nil, err
 		}
 	}
@@ -84,7 +88,7 @@ func (d *Desk) newInvoice(ctx context.Context, a Actor, in NewInvoice) (func(*st
 			ID: paybell.NewUUID(at), MerchantID: a.MerchantID, ClientID: a.ClientID, Bill: in.Bill,
 			ExpiresAt: at.Add(a.Terms.Lifetime), Window: a.Terms.Window,
 			Tolerance: a.Terms.Tolerance, AcceptLate: a.Terms.AcceptLate,
-			Test: true, // until merchants have wallets for real coins, there is only the test coin
+			Test: r.test,
 		}, at)
 		for _, w := range hooks {
 			w.ID, w.InvoiceID, w.CreatedAt = paybell.NewWebhookID(), created.Invoice.ID, at

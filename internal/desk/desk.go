@@ -17,16 +17,18 @@ import (
 
 // Desk answers requests. Its fields are set once, before the first.
 type Desk struct {
-	DB      *store.DB
-	Quote   Quote
-	Derive  Derive
-	Sandbox Sandbox
-	Wire    Wire           // nil: this process sends nothing
-	Allow   []netip.Prefix // private addresses that webhooks may point at
+	DB       *store.DB
+	Quote    Quote
+	Sandbox  Sandbox
+	Networks map[string]Network // of real coins, by name
+	Wire     Wire               // nil: this process sends nothing
+	Allow    []netip.Prefix     // private addresses that webhooks may point at
 
-	known  sync.Map // client id -> knownClient
-	people people   // who is signed in
-	bell   bell
+	known    sync.Map // client id -> knownClient
+	received sync.Map // merchant id -> receiving
+	keys     sync.Map // wallet id -> Key
+	people   people   // who is signed in
+	bell     bell
 
 	tries   pace // by client id: tests of webhooks
 	signIns pace // by address, and by e-mail address
@@ -49,18 +51,16 @@ type Wire interface {
 	Try(ctx context.Context, w paybell.Webhook, n paybell.Notification) (paybell.Attempt, error)
 }
 
-// Derive makes the receiving address at an index of a merchant's wallet. The
-// same arguments give the same address, always.
-type Derive func(merchantID, network string, index int64) (address string, err error)
-
 // Sandbox is the test coin's chain.
 type Sandbox interface {
+	// Address is a merchant's at an index; the same arguments give the same, always.
+	Address(merchantID string, index int64) string
 	Pay(ctx context.Context, merchantID, address string, amount paybell.Units) (txID string, err error)
 	Mine(ctx context.Context, merchantID string, blocks int) (height int64, err error)
 	Replace(ctx context.Context, merchantID, txID string, toInvoice bool) (newTxID string, err error)
 	Drop(ctx context.Context, merchantID, txID string) error
 	Reorg(ctx context.Context, merchantID string, depth int) error
-	Height(ctx context.Context) (int64, error) // of the longest ledger
+	Height(ctx context.Context, merchantID string) (int64, error)
 }
 
 // now is the present at the precision that the store keeps.

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/shopspring/decimal"
+
+	"github.com/paybell/paybell"
 )
 
 // Limits are the least and the most of one currency that an invoice can ask for
@@ -14,7 +16,10 @@ func (d *Desk) Limits(ctx context.Context, from, to string) (least, most decimal
 	if err != nil {
 		return least, most, err
 	}
-	coin, err := payable(to)
+	coin, err := FindCurrency(to)
+	if err == nil && !d.Watches(coin) {
+		err = paybell.Errorf(paybell.Invalid, "%s cannot be paid with here", coin.Symbol)
+	}
 	if err != nil {
 		return least, most, err
 	}

@@ -30,7 +30,7 @@ func (d *Desk) OpenPayment(ctx context.Context, invoiceID, coin string) (paybell
 	if err != nil {
 		return inv, paybell.Payment{}, err
 	}
-	o, err := d.offer(ctx, inv.Bill, coin)
+	o, err := d.offer(ctx, inv.MerchantID, inv.Bill, coin)
 	if err != nil {
 		return inv, paybell.Payment{}, err
 	}
@@ -62,7 +62,7 @@ func (d *Desk) Payment(ctx context.Context, invoiceID, coin string) (paybell.Inv
 	if err != nil {
 		return inv, paybell.Payment{}, err
 	}
-	c, err := payable(coin)
+	c, err := FindCurrency(coin)
 	if err != nil {
 		return inv, paybell.Payment{}, err
 	}
@@ -79,7 +79,13 @@ func (d *Desk) Payment(ctx context.Context, invoiceID, coin string) (paybell.Inv
 
 // publicInvoice is what a buyer who has the invoice's id may see.
 func (d *Desk) publicInvoice(ctx context.Context, id string) (paybell.Invoice, error) {
-	return store.View(ctx, d.DB, func(tx *store.Tx) (paybell.Invoice, error) { return shared(tx, id) })
+	return store.View(ctx, d.DB, func(tx *store.Tx) (paybell.Invoice, error) {
+		inv, err := shared(tx, id)
+		if err == nil {
+			err = d.genuine(tx, &inv)
+		}
+		return inv, err
+	})
 }
 
 // current is the payment in coin c that a buyer should pay to, if there is one.
@@ -93,8 +99,8 @@ func current(inv *paybell.Invoice, c paybell.Currency) (paybell.Payment, bool) {
 }
 
 // offer asks for a rate, outside of any transaction.
-func (d *Desk) offer(ctx context.Context, bill paybell.Bill, ref string) (*offer, error) {
-	coin, err := payable(ref)
+func (d *Desk) offer(ctx context.Context, merchantID string, bill paybell.Bill, ref string) (*offer, error) {
+	coin, err := d.payable(ctx, merchantID, ref)
 	if err != nil {
 		return nil, err
 	}
@@ -115,22 +121,29 @@ func (d *Desk) openPayment(tx *store.Tx, inv paybell.Invoice, o *offer) (paybell
 	if len(inv.Payments) >= maxPayments {
 		return inv, paybell.Errorf(paybell.Conflict, "this invoice had %d payments already; ask the merchant for a new invoice", maxPayments)
 	}
+	wallets, err := d.wallets(tx, inv.MerchantID)
+	if err != nil {
+		return inv, err
+	}
+	wallet, ok := wallets[o.coin.Network]
+	if !ok {
+		return inv, paybell.Errorf(paybell.Conflict, "%s can no longer be paid with here; choose another coin", o.coin.Symbol)
+	}
 	at := now()
 	open := paybell.Open{Payment: paybell.Payment{
-		ID: paybell.NewUUID(at), Currency: o.coin.ID, Network: o.coin.Network, Due: o.due, Rate: o.rate, RefundEmail: inv.Bill.RefundEmail,
+		ID: paybell.NewUUID(at), Currency: o.coin.ID, Network: wallet.Network, WalletID: wallet.ID, Test: o.coin.Test || d.Networks[wallet.Network].Test, Due: o.due, Rate: o.rate, RefundEmail: inv.Bill.RefundEmail,
 	}}
 	p := &open.Payment
-	p.PaidAfter, p.CompletedAfter = paybell.DefaultPolicy(o.coin).Required(o.due)
+	p.PaidAfter, p.CompletedAfter = wallet.Policy.Required(o.due)
 	p.Tolerance = o.due.Share(inv.Tolerance)
 	// Whether it can be opened is asked before an index is taken.
 	if _, err := inv.Next(paybell.Input{Do: open}, at); err != nil {
 		return inv, err
 	}
-	index, err := tx.NextAddressIndex(inv.MerchantID, p.Network)
-	if err != nil {
+	if p.Index, err = tx.TakeIndex(wallet.Fingerprint); err != nil {
 		return inv, err
 	}
-	if p.Address, err = d.Derive(inv.MerchantID, p.Network, index); err != nil {
+	if p.Address, err = d.address(wallet, p.Index); err != nil {
 		return inv, err
 	}
 	changes, err := inv.Next(paybell.Input{Do: open}, at)

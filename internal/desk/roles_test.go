@@ -31,8 +31,10 @@ func (evenly) Pay(context.Context, string, string, paybell.Units) (string, error
 func (evenly) Mine(context.Context, string, int) (int64, error)                   { return 1, nil }
 func (evenly) Drop(context.Context, string, string) error                         { return nil }
 func (evenly) Reorg(context.Context, string, int) error                           { return nil }
-func (evenly) Height(context.Context) (int64, error)                              { return 1, nil }
+func (evenly) Height(context.Context, string) (int64, error)                      { return 1, nil }
 func (evenly) InFlight(string) int                                                { return 0 }
+
+func (evenly) Address(merchantID string, index int64) string { return fmt.Sprint(merchantID, index) }
 
 func (evenly) Replace(context.Context, string, string, bool) (string, error) { return "tx", nil }
 
@@ -50,9 +52,7 @@ func full(t *testing.T) (o *office, dump func() map[string][]string) {
 		return store.OpenSQLite(context.Background(), in, store.Options{Keys: keys, Migrate: true})
 	})
 	o.Quote, o.Sandbox, o.Wire = evenly{}, evenly{}, evenly{}
-	o.Derive = func(merchantID, network string, index int64) (string, error) {
-		return fmt.Sprint(merchantID, network, index), nil
-	}
+	watching(o)
 	raw, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "paybell.db")+"?mode=ro")
 	must(t, err)
 	t.Cleanup(func() { _ = raw.Close() })
@@ -111,6 +111,8 @@ func changing(o *office) []verb {
 	must(o.T, err)
 	invites, err := o.Invites(ctx, o.operator())
 	must(o.T, err)
+	wallet := o.wallet(o.operator(), "LTC", "zoe")
+	must(o.T, o.OfferTestCoin(ctx, o.operator(), true)) // or nothing can be paid in the sandbox
 	forClient := func(a desk.Actor) desk.Actor {
 		a.ClientID, a.Terms = id, o.client.Terms
 		return a
@@ -186,6 +188,14 @@ func changing(o *office) []verb {
 		{"RevokeAccountToken", func(a desk.Actor) error { return o.RevokeAccountToken(ctx, a, tokens[0].ID) }},
 		{"As", func(a desk.Actor) error { _, err := o.As(ctx, a, id); return err }},
 
+		{"AddWallet", func(a desk.Actor) error { _, err := o.AddWallet(ctx, a, newWallet("BTC", "x")); return err }},
+		{"SetPolicy", func(a desk.Actor) error {
+			_, err := o.SetPolicy(ctx, a, wallet.ID, paybell.Policy{Completed: []paybell.Tier{{Confirmations: 9}}})
+			return err
+		}},
+		{"RemoveWallet", func(a desk.Actor) error { return o.RemoveWallet(ctx, a, wallet.ID) }},
+		{"OfferTestCoin", func(a desk.Actor) error { return o.OfferTestCoin(ctx, a, false) }},
+
 		{"Invite", func(a desk.Actor) error { _, err := o.Invite(ctx, a, "x@shop.example", paybell.RoleOwner); return err }},
 		{"RevokeInvite", func(a desk.Actor) error { return o.RevokeInvite(ctx, a, invites[0].ID) }},
 		{"CreateUser", func(a desk.Actor) error {
@@ -206,6 +216,7 @@ func looking(o *office) []verb {
 	hook := o.hook("https://shop.example/look", "invoiceCreated")
 	o.invoice()
 	told := o.pulled(hook.ID)[0]
+	wallet := o.wallet(o.operator(), "BTC", "looked at")
 	job, err := o.Resend(ctx, o.program(), id, hook.ID, desk.ResendRequest{FailedSince: time.Unix(1, 0)})
 	must(o.T, err)
 	return []verb{
@@ -245,6 +256,9 @@ func looking(o *office) []verb {
 			_, err := o.PullNotifications(ctx, a, id, hook.ID, paybell.SequenceNumber{}, 1)
 			return err
 		}},
+		{"ListWallets", func(a desk.Actor) error { _, err := o.ListWallets(ctx, a); return err }},
+		{"WalletOf", func(a desk.Actor) error { _, err := o.WalletOf(ctx, a, wallet.ID); return err }},
+		{"TestCoin", func(a desk.Actor) error { _, _, err := o.TestCoin(ctx, a); return err }},
 		{"Resends", func(a desk.Actor) error { _, err := o.Resends(ctx, a, id); return err }},
 		{"FindResend", func(a desk.Actor) error { _, err := o.FindResend(ctx, a, id, job.ID); return err }},
 	}
@@ -253,8 +267,10 @@ func looking(o *office) []verb {
 // hidden is every verb that reads and is not for who may only look.
 func hidden(o *office) []verb {
 	ctx := o.Context()
-	invoice, hook := o.invoice(), o.hook("https://shop.example/hidden", "invoicePaid")
+	invoice, hook, wallet := o.invoice(), o.hook("https://shop.example/hidden", "invoicePaid"), o.wallet(o.operator(), "BTC", "hidden")
 	return []verb{
+		{"WalletCoin", func(a desk.Actor) error { _, err := o.WalletCoin(ctx, a, wallet.ID); return err }},
+		{"PreviewWallet", func(a desk.Actor) error { _, err := o.PreviewWallet(ctx, a, newWallet("BTC", "x")); return err }},
 		{"Users", func(a desk.Actor) error { _, err := o.Users(ctx, a); return err }},
 		{"Invites", func(a desk.Actor) error { _, err := o.Invites(ctx, a); return err }},
 		{"AuditLog", func(a desk.Actor) error { _, err := o.AuditLog(ctx, a, "", 100); return err }},
@@ -372,7 +388,7 @@ func TestOtherMerchants(t *testing.T) {
 	other := o.merchant()
 	stranger, _ := o.user(other, "eve@other.example", paybell.RoleOwner)
 	was := dump()
-	for _, name := range []string{"CancelInvoice", "AcceptInvoice", "PaySandbox", "ExpireSandbox", "EraseBuyer", "CreateWebhook", "UpdateWebhook", "DeleteWebhook", "UpdateClient", "RotateSecret",
+	for _, name := range []string{"CancelInvoice", "AcceptInvoice", "PaySandbox", "ExpireSandbox", "EraseBuyer", "CreateWebhook", "UpdateWebhook", "DeleteWebhook", "UpdateClient", "RotateSecret", "SetPolicy", "RemoveWallet",
 		"RevokeAccountToken", "RevokeInvite", "NewResetPass", "ChangeRole", "RemoveUser", "As"} {
 		i := slices.IndexFunc(verbs, func(v verb) bool { return v.name == name })
 		o.wantCode(verbs[i].do(stranger.Actor()), paybell.NotFound)

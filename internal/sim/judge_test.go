@@ -512,7 +512,7 @@ func (j *judgement) chain() {
 		})
 		return page, err
 	}})
-	is, err := chain.Scan(context.Background(), "", nil)
+	is, err := chain.Scan(context.Background(), "", paybell.Watch{})
 	if err != nil {
 		j.wrong("the chain cannot be read: %v", err)
 		return

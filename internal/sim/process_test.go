@@ -77,10 +77,7 @@ func (w *world) start(name string) (*process, error) {
 	p.db = db
 	log := slog.New(&logbook{p})
 	chain := sandbox.New(sandbox.Journal{Load: p.loadJournal, Append: p.appendJournal})
-	derive := func(merchantID, _ string, index int64) (string, error) {
-		return sandbox.Address(merchantID, index), nil
-	}
-	p.desk = &desk.Desk{DB: db, Quote: rates.Default, Derive: derive, Sandbox: chain}
+	p.desk = &desk.Desk{DB: db, Quote: rates.Default, Sandbox: chain}
 	p.dispatcher = deliver.New(db, &wire{p}, log)
 	db.OnCommit(p.dispatcher.Offer)
 	p.watcher = loop.New("watch", &watch.Watcher{DB: db, Chain: chain, Every: 3 * time.Second}, log)

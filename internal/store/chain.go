@@ -1,6 +1,7 @@
 package store
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/paybell/paybell"
@@ -10,20 +11,36 @@ import (
 type Cursor struct {
 	Network   string
 	Position  string // opaque, the chain's own
+	Height    int64  // of the chain's tip at Position
 	Version   int64
-	ScannedAt time.Time // the chain was completely looked at at this moment, or later
+	ScannedAt time.Time // the chain was completely looked at at this moment, or later; zero: never yet
+	// Trouble is why the chain cannot be looked at since TroubleSince; empty: it can.
+	Trouble      string
+	TroubleSince time.Time
+	Halted       bool // it stays so until somebody decides
+}
+
+const cursorColumns = "network, position, height, version, scanned_at, trouble, trouble_since, halted"
+
+func scanCursor(s scanner) (c Cursor, err error) {
+	return c, s.Scan(&c.Network, &c.Position, &c.Height, &c.Version, when{&c.ScannedAt}, &c.Trouble, when{&c.TroubleSince}, &c.Halted)
 }
 
 // Cursor reads where a network's watcher stands; new ones stand at the beginning.
 func (tx *Tx) Cursor(network string) (Cursor, error) {
-	c, _, err := one(tx, scanCursor, "SELECT network, position, version, scanned_at FROM cursors WHERE network = $1", network)
+	c, _, err := one(tx, scanCursor, "SELECT "+cursorColumns+" FROM cursors WHERE network = $1", network)
 	c.Network = network
 	return c, err
 }
 
+// Cursors reads where all watchers stand, by network.
+func (tx *Tx) Cursors() ([]Cursor, error) {
+	return list(tx, scanCursor, "SELECT "+cursorColumns+" FROM cursors ORDER BY network")
+}
+
 // Scanned reads up to when each network was completely looked at.
 func (tx *Tx) Scanned() (map[string]time.Time, error) {
-	all, err := list(tx, scanCursor, "SELECT network, position, version, scanned_at FROM cursors")
+	all, err := tx.Cursors()
 	scanned := map[string]time.Time{}
 	for _, c := range all {
 		scanned[c.Network] = c.ScannedAt
@@ -31,28 +48,71 @@ func (tx *Tx) Scanned() (map[string]time.Time, error) {
 	return scanned, err
 }
 
-func scanCursor(s scanner) (c Cursor, err error) {
-	return c, s.Scan(&c.Network, &c.Position, &c.Version, when{&c.ScannedAt})
+// MoveCursor writes where a network's watcher stands now, if it is still at from:
+// moved is false when another process was faster, and then the whole transaction
+// must be given up. Trouble ends with the move.
+func (tx *Tx) MoveCursor(from, to Cursor) (moved bool, err error) {
+	n, err := tx.exec(`INSERT INTO cursors (network, position, height, version, scanned_at) VALUES ($1, $2, $3, 1, $4)
+		ON CONFLICT (network) DO UPDATE SET position = excluded.position, height = excluded.height, version = cursors.version + 1,
+			scanned_at = excluded.scanned_at, trouble = '', trouble_since = 0, halted = 0
+		WHERE cursors.version = $5`, from.Network, to.Position, to.Height, micros(to.ScannedAt), from.Version)
+	return n == 1, err
 }
 
-// MoveCursor writes where the watcher of c's network stands now, if it is still
-// at c: moved is false when another process was faster, and then the whole
-// transaction must be given up.
-func (tx *Tx) MoveCursor(c Cursor, position string, scannedAt time.Time) (moved bool, err error) {
-	if c.Version == 0 {
-		n, err := tx.exec("INSERT INTO cursors (network, position, version, scanned_at) VALUES ($1, $2, 1, $3) ON CONFLICT (network) DO NOTHING",
-			c.Network, position, micros(scannedAt))
-		return n == 1, err
+// NoteTrouble writes why a network cannot be looked at. Since when stays until it
+// can again.
+func (tx *Tx) NoteTrouble(network, trouble string, halted bool, at time.Time) error {
+	_, err := tx.exec(`INSERT INTO cursors (network, position, version, scanned_at, trouble, trouble_since, halted) VALUES ($1, '', 0, 0, $2, $3, $4)
+		ON CONFLICT (network) DO UPDATE SET trouble = excluded.trouble, halted = excluded.halted,
+			trouble_since = CASE WHEN cursors.trouble = '' THEN excluded.trouble_since ELSE cursors.trouble_since END`, network, trouble, micros(at), flag(halted))
+	return err
+}
+
+// Extend gives those who wait for a network the time back for which it was not
+// looked at: the windows of their open payments, and their invoices, that were not
+// over at from end later by so much, or, when they began since then, by as much less.
+// It is told by no notification.
+func (tx *Tx) Extend(network string, from time.Time, by time.Duration) error {
+	const waiting = "due_network = $1 AND due_at > $2 AND due_at > 0"
+	// By invoice: those of the network are all that there ever were on it.
+	if _, err := tx.exec(`UPDATE payments SET expires_at = expires_at + $3 - CASE WHEN opened_at > $2 THEN opened_at - $2 ELSE 0 END WHERE network || '' = $1 AND timed_out_at = 0 AND expires_at > $2
+		AND invoice_id IN (SELECT id FROM invoices WHERE `+waiting+`)`, network, micros(from), by.Microseconds()); err != nil {
+		return err
 	}
-	n, err := tx.exec("UPDATE cursors SET position = $3, version = version + 1, scanned_at = $4 WHERE network = $1 AND version = $2",
-		c.Network, c.Version, position, micros(scannedAt))
-	return n == 1, err
+	// When one is due that has a payment from since then is found out when it was due.
+	_, err := tx.exec(`UPDATE invoices SET expires_at = expires_at + $3 - CASE WHEN created_at > $2 THEN created_at - $2 ELSE 0 END,
+		due_at = due_at + CASE WHEN EXISTS (SELECT 1 FROM payments p WHERE p.invoice_id = invoices.id AND p.opened_at > $2) THEN 0 ELSE $3 END
+		WHERE `+waiting, network, micros(from), by.Microseconds())
+	return err
 }
 
 // OpenTransfers lists the transfers of a network that are not settled: those
 // whose confirmations still matter, or that went away and may come back.
 func (tx *Tx) OpenTransfers(network string) ([]paybell.Transfer, error) {
-	return list(tx, scanTransfer, "SELECT "+transferColumns+" FROM transfers WHERE network = $1 AND settled = 0", network)
+	return list(tx, scanWhole, "SELECT "+transferColumns+", raw FROM transfers WHERE network = $1 AND settled = 0", network)
+}
+
+// MinedAbove lists a network's transfers in blocks above a height, settled or not.
+func (tx *Tx) MinedAbove(network string, height int64) ([]paybell.Transfer, error) {
+	return list(tx, scanWhole, "SELECT "+transferColumns+", raw FROM transfers WHERE network = $1 AND height > $2 AND height > 0 AND status = 'mined'", network, height)
+}
+
+// scanWhole reads a transfer with its transaction.
+func scanWhole(s scanner) (t paybell.Transfer, err error) {
+	err = s.Scan(append(transferFields(&t), &t.Raw)...)
+	return t, err
+}
+
+// PaidTo finds those of the addresses that payments on a network have.
+func (tx *Tx) PaidTo(network string, addresses []string) ([]string, error) {
+	if len(addresses) == 0 {
+		return nil, nil
+	}
+	all, err := json.Marshal(addresses)
+	if err != nil {
+		return nil, err
+	}
+	return list(tx, scanText, "SELECT address FROM payments WHERE network = $1 AND address IN (SELECT value FROM "+tx.db.dialect.elements+")", network, string(all))
 }
 
 // PaymentAt finds the payment that owns an address; found is false for
@@ -66,14 +126,20 @@ func (tx *Tx) PaymentAt(network, address string) (invoiceID string, p paybell.Pa
 }
 
 // RecordTransfer writes what a chain says of a transfer now. When and since
-// when it was first seen stay as they were first written.
+// when it was first seen stay as they were first written. The transaction itself is
+// kept until the transfer is settled. What is mined goes back only when its block was
+// taken back: blocks say more than a mempool.
 func (tx *Tx) RecordTransfer(invoiceID string, t paybell.Transfer, settled bool) error {
-	_, err := tx.exec(`INSERT INTO transfers (`+transferColumns+`, invoice_id, settled)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
-		ON CONFLICT (network, txid, position, asset) DO UPDATE SET status = excluded.status,
-		confirmations = excluded.confirmations, reorged = excluded.reorged, settled = excluded.settled`,
-		t.Network, t.TxID, t.Index, t.Asset, t.PaymentID, t.Address, t.Amount, string(t.Status), t.Confirmations,
-		flag(t.Reorged), t.Replaces, micros(t.SeenAt), micros(t.AbsentAt), invoiceID, flag(settled))
+	if settled {
+		t.Raw = ""
+	}
+	_, err := tx.exec(`INSERT INTO transfers (`+transferColumns+`, invoice_id, settled, raw)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+		ON CONFLICT (network, txid, position, asset) DO UPDATE SET status = excluded.status, confirmations = excluded.confirmations,
+			height = excluded.height, reorged = excluded.reorged, settled = excluded.settled, raw = excluded.raw
+		WHERE transfers.status <> 'mined' OR excluded.status = 'mined' OR excluded.reorged = 1`,
+		t.Network, t.TxID, t.Index, t.Asset, t.PaymentID, t.Address, t.Amount, string(t.Status), t.Confirmations, t.Height,
+		flag(t.Reorged), t.Replaces, micros(t.SeenAt), micros(t.AbsentAt), invoiceID, flag(settled), t.Raw)
 	return err
 }
 

@@ -26,18 +26,19 @@ type dialect struct {
 	// The two statements of Tx.deliver: for a lane that may have others waiting, and
 	// for one that begins.
 	deliver, deliverFirst string
+	elements              string // the texts of a JSON array in $2, as rows of value
 	forUpdate             string // locks the rows that a SELECT reads; empty where there is one writer
 	retryable             func(error) bool
 }
 
 var sqliteDialect = dialect{
 	name: "sqlite", byLane: " INDEXED BY deliveries_lane",
-	deliver: deliverSQL(laneOf(" INDEXED BY deliveries_lane")), deliverFirst: deliverSQL(""), keyed: "WITHOUT ROWID", goose: goose.DialectSQLite3,
+	deliver: deliverSQL(laneOf(" INDEXED BY deliveries_lane")), deliverFirst: deliverSQL(""), keyed: "WITHOUT ROWID", goose: goose.DialectSQLite3, elements: "json_each($2)",
 	retryable: func(error) bool { return false }, // one writer: nothing to lose a race against
 }
 
 var postgresDialect = dialect{
-	name: "postgres", deliver: deliverSQL(laneOf("")), deliverFirst: deliverSQL(""), goose: goose.DialectPostgres, forUpdate: " FOR NO KEY UPDATE", // rows that refer to it may be added meanwhile
+	name: "postgres", deliver: deliverSQL(laneOf("")), deliverFirst: deliverSQL(""), goose: goose.DialectPostgres, elements: "json_array_elements_text(CAST($2 AS json))", forUpdate: " FOR NO KEY UPDATE", // rows that refer to it may be added meanwhile
 
 	retryable: func(err error) bool {
 		var pg *pgconn.PgError

@@ -41,21 +41,26 @@ func (tx *Tx) Invoice(id string) (paybell.Invoice, error) {
 	return inv, err
 }
 
-const paymentColumns = `id, currency, network, address, due, tolerance, rate, refund_email,
+const paymentColumns = `id, currency, network, address, wallet_id, address_index, test, due, tolerance, rate, refund_email,
 	paid_after, completed_after, opened_at, expires_at, timed_out_at, seen, counted, accepted`
 
 func scanPayment(s scanner) (p paybell.Payment, err error) {
-	err = s.Scan(&p.ID, &p.Currency, &p.Network, &p.Address, &p.Due, &p.Tolerance, &p.Rate, &p.RefundEmail,
+	err = s.Scan(&p.ID, &p.Currency, &p.Network, &p.Address, &p.WalletID, &p.Index, &p.Test, &p.Due, &p.Tolerance, &p.Rate, &p.RefundEmail,
 		&p.PaidAfter, &p.CompletedAfter, when{&p.OpenedAt}, when{&p.ExpiresAt}, when{&p.TimedOutAt}, &p.Seen, &p.Counted, &p.Accepted)
 	return p, err
 }
 
-const transferColumns = `network, txid, position, asset, payment_id, address, amount, status, confirmations, reorged, replaces, seen_at, absent_at`
+const transferColumns = `network, txid, position, asset, payment_id, address, amount, status, confirmations, height, reorged, replaces, seen_at, absent_at`
 
 func scanTransfer(s scanner) (t paybell.Transfer, err error) {
-	err = s.Scan(&t.Network, &t.TxID, &t.Index, &t.Asset, &t.PaymentID, &t.Address, &t.Amount,
-		&t.Status, &t.Confirmations, &t.Reorged, &t.Replaces, when{&t.SeenAt}, when{&t.AbsentAt})
+	err = s.Scan(transferFields(&t)...)
 	return t, err
+}
+
+// transferFields is where transferColumns go.
+func transferFields(t *paybell.Transfer) []any {
+	return []any{&t.Network, &t.TxID, &t.Index, &t.Asset, &t.PaymentID, &t.Address, &t.Amount,
+		&t.Status, &t.Confirmations, &t.Height, &t.Reorged, &t.Replaces, when{&t.SeenAt}, when{&t.AbsentAt}}
 }
 
 // InvoiceForUpdate reads an invoice that this transaction is about to change
@@ -205,9 +210,9 @@ func (tx *Tx) saveInvoice(inv paybell.Invoice, was int) error {
 		return err
 	}
 	n, err := tx.exec(`UPDATE invoices SET version = $3, state = $4, flags = $5, paid_at = $6, completed_at = $7,
-		cancelled_at = $8, timed_out_at = $9, due_at = $10, due_network = $11 WHERE id = $1 AND version = $2`,
+		cancelled_at = $8, timed_out_at = $9, due_at = $10, due_network = $11, test = $12 WHERE id = $1 AND version = $2`,
 		inv.ID, was, inv.Version, string(inv.State), int64(inv.Flags), micros(inv.PaidAt), micros(inv.CompletedAt),
-		micros(inv.CancelledAt), micros(inv.TimedOutAt), micros(dueAt), dueNetwork)
+		micros(inv.CancelledAt), micros(inv.TimedOutAt), micros(dueAt), dueNetwork, flag(inv.Test))
 	if err == nil && n == 0 {
 		err = errConflict
 	}
@@ -216,9 +221,9 @@ func (tx *Tx) saveInvoice(inv paybell.Invoice, was int) error {
 
 func (tx *Tx) savePayment(invoiceID string, p paybell.Payment) error {
 	_, err := tx.exec(`INSERT INTO payments (`+paymentColumns+`, invoice_id)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
 		ON CONFLICT (id) DO UPDATE SET timed_out_at = excluded.timed_out_at, seen = excluded.seen, counted = excluded.counted, accepted = excluded.accepted`,
-		p.ID, p.Currency, p.Network, p.Address, p.Due, p.Tolerance, p.Rate.String(), p.RefundEmail,
+		p.ID, p.Currency, p.Network, p.Address, p.WalletID, p.Index, flag(p.Test), p.Due, p.Tolerance, p.Rate.String(), p.RefundEmail,
 		p.PaidAfter, p.CompletedAfter, micros(p.OpenedAt), micros(p.ExpiresAt), micros(p.TimedOutAt), p.Seen, p.Counted, p.Accepted, invoiceID)
 	return err
 }

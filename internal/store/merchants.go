@@ -66,12 +66,3 @@ func (tx *Tx) voice(clientID string) (v voice, err error) {
 func scanMerchant(s scanner) (m paybell.Merchant, err error) {
 	return m, s.Scan(&m.ID, &m.Name, &m.Email, when{&m.CreatedAt})
 }
-
-// NextAddressIndex takes the next index of a merchant's wallet. An index is
-// never given twice.
-func (tx *Tx) NextAddressIndex(merchantID, network string) (int64, error) {
-	index, _, err := one(tx, scanInt, `INSERT INTO wallets (merchant_id, network, next_index) VALUES ($1, $2, 1)
-		ON CONFLICT (merchant_id, network) DO UPDATE SET next_index = wallets.next_index + 1
-		RETURNING next_index - 1`, merchantID, network)
-	return index, err
-}

@@ -232,6 +232,7 @@ func kept(columns map[string][]string) map[string][]string {
 			return table == "clients" && (name == "permissions" || name == "disabled")
 		})
 	}
+	delete(all, "wallets") // are others now: wantGoingOn looks at what they counted
 	return all
 }
 
@@ -257,7 +258,8 @@ func (o oldStore) wantUntouched(t *testing.T, columns map[string][]string, was c
 	}
 }
 
-// wantClients fails unless every client can what it could, and what goes with
+// wantClients fails unless every client can what it could, but for changing wallets,
+// which was nothing, and what goes with
 // it now.
 func wantClients(t *testing.T, name string, db *DB) {
 	t.Helper()
@@ -265,12 +267,12 @@ func wantClients(t *testing.T, name string, db *DB) {
 		permissions paybell.Permissions
 		state       paybell.ClientState
 	}{
-		clientAll:      {paybell.AllPermissions, paybell.ClientActive},
+		clientAll:      {paybell.UsualPermissions, paybell.ClientActive},
 		clientCanceler: {paybell.CancelInvoice | paybell.AcceptInvoice, paybell.ClientActive},
 		clientDisabled: {paybell.CreateInvoice | paybell.ListInvoices, paybell.ClientDisabled},
 		clientNone:     {0, paybell.ClientActive},
-		clientButOne:   {1048575 | paybell.AcceptInvoice, paybell.ClientActive},
-		clientNoCancel: {2097151 &^ paybell.CancelInvoice, paybell.ClientActive},
+		clientButOne:   {1048575&^paybell.CreateWallet | paybell.AcceptInvoice, paybell.ClientActive},
+		clientNoCancel: {2097151 &^ (paybell.CancelInvoice | paybell.CreateWallet), paybell.ClientActive},
 	} {
 		c, err := View(context.Background(), db, func(tx *Tx) (paybell.Client, error) { return tx.Client(id) })
 		if err != nil || c.Permissions != want.permissions || c.State != want.state {
@@ -356,6 +358,10 @@ func wantGoingOn(t *testing.T, name string, db *DB) {
 	must(err)
 	if len(all) != 3 || all[2].Number != 3 || !strings.Contains(string(all[2].Body), `"type":"InvoiceCancelled"`) {
 		t.Errorf("%s: the deliveries are %s", name, show(t, all))
+	}
+	next, err := View(ctx, db, func(tx *Tx) (int64, error) { return tx.NextIndex("sandbox:" + merchant1) })
+	if must(err); next != 7 {
+		t.Errorf("%s: the next address of the merchant's sandbox wallet is %d", name, next)
 	}
 	now := time1.Add(time.Hour)
 	must(Do(ctx, db, func(tx *Tx) error { return tx.RotateSecret(clientDisabled, "new", now, now.Add(time.Minute)) }))
@@ -631,6 +637,58 @@ func TestMigratePeople(t *testing.T) {
 			t.Errorf("%s: the users are %s, %v", o.name, show(t, users), err)
 		}
 		wantGoingOn(t, o.name, db)
+		closeSQLite(t, db)
+	}
+}
+
+// The counters of a store of before there were wallets are those of keys now; a
+// change that fails in the middle leaves it as it was. What was opened and seen of
+// the sandbox needs no wallet, index or height.
+func TestMigrateWallets(t *testing.T) {
+	ctx := context.Background()
+	const other = "019b7ca9-0000-7000-8000-00000000000b"
+	for _, o := range oldStores(t) {
+		o.exec(t, fmt.Sprintf(`INSERT INTO merchants VALUES ('%[1]s', 'Other', '', 0);
+			INSERT INTO wallets VALUES ('%[1]s', 'sandbox', 9000000000000);
+			INSERT INTO wallets VALUES ('%[1]s', 'elsewhere', 1)`, other))
+		o.exec(t, "CREATE TABLE address_keys (in_the_way BIGINT)")
+		o.wantNotOpened(t, true, "change the schema")
+		if n := o.version(t); n != 8 {
+			t.Errorf("%s: it has schema %d", o.name, n)
+		}
+		if got := texts1(t, o.raw, "SELECT network || ' ' || next_index FROM wallets ORDER BY network, next_index"); !slices.Equal(got, []string{"elsewhere 1", "sandbox 7", "sandbox 9000000000000"}) {
+			t.Errorf("%s: after a failure the wallets are %q", o.name, got)
+		}
+		o.exec(t, "DROP TABLE address_keys")
+		db := o.mustOpen(t, true)
+		taken, err := Update(ctx, db, func(tx *Tx) (taken [3]int64, err error) {
+			for i, key := range []string{"sandbox:" + merchant1, "sandbox:" + other, "elsewhere:" + other} {
+				if taken[i], err = tx.TakeIndex(key); err != nil {
+					break
+				}
+			}
+			return taken, err
+		})
+		if err != nil || taken != [3]int64{7, 9_000_000_000_000, 1} {
+			t.Errorf("%s: the next indexes are %v, %v", o.name, taken, err)
+		}
+		var was string
+		if _, err := View(ctx, db, func(tx *Tx) (inv paybell.Invoice, err error) {
+			if inv, err = tx.Invoice(invoice1); err != nil {
+				return inv, err
+			}
+			c, err := tx.Cursor("sandbox")
+			open, opErr := tx.OpenTransfers("sandbox")
+			live, liveErr := tx.Wallets(merchant1)
+			had, hadErr := tx.HadWallet(merchant1)
+			test, testErr := tx.OffersTestCoin(merchant1)
+			p := inv.Payments[0]
+			was = fmt.Sprintf("%q %d %d %d %q %v %d %q %d %v %v", p.WalletID, p.Index, inv.Transfers[0].Height, c.Height, c.Trouble, c.TroubleSince.IsZero(),
+				len(open), open[0].Raw, len(live), had, test)
+			return inv, errors.Join(err, opErr, liveErr, hadErr, testErr)
+		}); err != nil || was != `"" -1 0 0 "" true 1 "" 0 false false` {
+			t.Errorf("%s: what was there is %s, %v", o.name, was, err)
+		}
 		closeSQLite(t, db)
 	}
 }

@@ -3,8 +3,10 @@
 package watch
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"iter"
 	"slices"
 	"time"
 
@@ -18,11 +20,11 @@ type Chain interface {
 	Network() string
 	// Scan returns what happened after the cursor ("" is the beginning), and the
 	// present state of those open transfers that are no longer as given. When it
-	// returns, the chain was completely looked at since the call began: what is
-	// not in the batch was not there. Transfers that pay nobody of ours are
-	// welcome; they are dropped inside the transaction that moves the cursor, so
-	// an address made while Scan runs is never missed.
-	Scan(ctx context.Context, cursor string, open []paybell.Transfer) (paybell.Batch, error)
+	// returns no More, the chain was completely looked at since the call began: what
+	// is not in the batch was not there. Transfers that pay nobody of ours are
+	// welcome; they are dropped inside the transaction that moves the cursor. An error
+	// says in plain words what is wrong with the chain or its node; people read it.
+	Scan(ctx context.Context, cursor string, watch paybell.Watch) (paybell.Batch, error)
 }
 
 // Watcher moves one network's cursor. Any number of processes may watch the
@@ -34,9 +36,14 @@ type Watcher struct {
 	Every time.Duration // between looks when nobody pokes
 
 	// scanned is when this process last looked at the whole chain. It saves
-	// writing an idle look to disk, and is never later than what a look proved.
+	// writing most idle looks to disk, and is never later than what a look proved.
 	scanned time.Time
+	trouble string // what was last noted of it
 }
+
+// Heartbeat is how often a look that found nothing is written down all the same:
+// whoever asks, in whichever process, sees that the network is being watched.
+const Heartbeat = 30 * time.Second
 
 // chunk bounds how many invoices share a transaction, so that a block which
 // pays thousands never holds up the others' writes for long.
@@ -66,12 +73,12 @@ func (w *Watcher) Step(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	at := now()
-	batch, err := w.Chain.Scan(ctx, from.cursor.Position, from.open)
+	batch, err := w.Chain.Scan(ctx, from.cursor.Position, w.watch(ctx, from.open))
 	if err != nil {
-		return 0, err
+		return 0, errors.Join(err, w.note(ctx, from.cursor, err, at))
 	}
 	due := !from.due.IsZero() && !from.due.After(at)
-	if len(batch.Transfers) > 0 || batch.Cursor != from.cursor.Position || due {
+	if len(batch.Transfers) > 0 || batch.Cursor != from.cursor.Position || due || from.cursor.Trouble != "" || at.Sub(from.cursor.ScannedAt) >= Heartbeat {
 		err := w.record(ctx, from, batch, at)
 		if errors.Is(err, errOvertaken) {
 			return 0, nil
@@ -79,6 +86,9 @@ func (w *Watcher) Step(ctx context.Context) (time.Duration, error) {
 		if err != nil {
 			return 0, err
 		}
+	}
+	if batch.More {
+		return 0, nil
 	}
 	w.scanned = at
 	if due {
@@ -88,6 +98,35 @@ func (w *Watcher) Step(ctx context.Context) (time.Duration, error) {
 		return w.Every, nil
 	}
 	return min(w.Every, time.Until(from.due)), nil
+}
+
+// watch is what the chain is asked to look after.
+func (w *Watcher) watch(ctx context.Context, open []paybell.Transfer) paybell.Watch {
+	network := w.Chain.Network()
+	return paybell.Watch{
+		Open: open,
+		Ours: func(addresses []string) ([]string, error) {
+			return store.View(ctx, w.DB, func(tx *store.Tx) ([]string, error) { return tx.PaidTo(network, addresses) })
+		},
+		MinedAbove: func(height int64) ([]paybell.Transfer, error) {
+			return store.View(ctx, w.DB, func(tx *store.Tx) ([]paybell.Transfer, error) { return tx.MinedAbove(network, height) })
+		},
+	}
+}
+
+// note writes down why the chain cannot be looked at, once for each reason, and again
+// when another process could look at it meanwhile.
+func (w *Watcher) note(ctx context.Context, c store.Cursor, trouble error, at time.Time) error {
+	if trouble.Error() == w.trouble && c.Trouble != "" || ctx.Err() != nil {
+		return nil
+	}
+	err := store.Do(ctx, w.DB, func(tx *store.Tx) error {
+		return tx.NoteTrouble(c.Network, trouble.Error(), errors.Is(trouble, paybell.ErrHalted), at)
+	})
+	if err == nil {
+		w.trouble = trouble.Error()
+	}
+	return err
 }
 
 // record writes a batch in chunks. Only the last one moves the cursor on; the
@@ -102,9 +141,9 @@ func (w *Watcher) record(ctx context.Context, from position, batch paybell.Batch
 		batch.Transfers[i] = t
 	}
 	cursor := from.cursor
-	for part := range slices.Chunk(batch.Transfers, chunk) {
+	for part := range chunks(batch.Transfers) {
 		err := store.Do(ctx, w.DB, func(tx *store.Tx) error {
-			if err := move(tx, cursor, cursor.Position, cursor.ScannedAt); err != nil {
+			if err := move(tx, cursor, cursor); err != nil {
 				return err
 			}
 			return credit(tx, part, from.scanned, at)
@@ -114,17 +153,50 @@ func (w *Watcher) record(ctx context.Context, from position, batch paybell.Batch
 		}
 		cursor.Version++
 	}
+	next := cursor
+	next.Position, next.Height, next.Trouble = batch.Cursor, batch.Height, ""
+	if batch.More {
+		return store.Do(ctx, w.DB, func(tx *store.Tx) error { return move(tx, cursor, next) })
+	}
+	next.ScannedAt = at
 	from.scanned[cursor.Network] = at
 	return store.Do(ctx, w.DB, func(tx *store.Tx) error {
-		if err := move(tx, cursor, batch.Cursor, at); err != nil {
+		if err := move(tx, cursor, next); err != nil {
 			return err
+		}
+		if !absent.IsZero() && at.Sub(absent) >= Outage {
+			if err := tx.Extend(cursor.Network, absent, at.Sub(absent)); err != nil {
+				return err
+			}
 		}
 		return expire(tx, cursor.Network, from.scanned, at)
 	})
 }
 
-func move(tx *store.Tx, c store.Cursor, position string, scannedAt time.Time) error {
-	moved, err := tx.MoveCursor(c, position, scannedAt)
+// chunks cuts transfers into parts. Those to one address are never parted: an invoice
+// whose money was replaced is not told of half of that.
+func chunks(transfers []paybell.Transfer) iter.Seq[[]paybell.Transfer] {
+	transfers = slices.SortedStableFunc(slices.Values(transfers), func(a, b paybell.Transfer) int { return cmp.Compare(a.Address, b.Address) })
+	return func(yield func([]paybell.Transfer) bool) {
+		for rest := transfers; len(rest) > 0; {
+			n := min(chunk, len(rest))
+			for n < len(rest) && rest[n].Address == rest[n-1].Address {
+				n++
+			}
+			if !yield(rest[:n]) {
+				return
+			}
+			rest = rest[n:]
+		}
+	}
+}
+
+// Outage is how long a network may not be looked at before those who pay on it are
+// given the time back: they could not see what became of their payment.
+const Outage = 2 * time.Minute
+
+func move(tx *store.Tx, from, to store.Cursor) error {
+	moved, err := tx.MoveCursor(from, to)
 	if err == nil && !moved {
 		err = errOvertaken
 	}
@@ -169,7 +241,13 @@ func credit(tx *store.Tx, transfers []paybell.Transfer, scanned map[string]time.
 // settled reports whether a transfer needs no more looking after. The chain
 // still reports it when it changes: a reorg is never missed.
 func settled(t paybell.Transfer, p paybell.Payment) bool {
-	return !t.Standing() || t.Status == paybell.Mined && t.Confirmations >= p.CompletedAfter
+	switch t.Status {
+	case paybell.Mined:
+		return t.Confirmations >= p.CompletedAfter
+	case paybell.Replaced:
+		return t.Height > 0
+	}
+	return t.Amount.IsZero()
 }
 
 // follow lets an invoice go where its facts lead.
@@ -198,6 +276,29 @@ func expire(tx *store.Tx, network string, scanned map[string]time.Time, at time.
 		}
 	}
 	return nil
+}
+
+// Rescan sets a network back, so that its watcher looks again at all that came
+// after position, which is the chain's own. What is not found again is no longer
+// mined. It may be called beside a running watcher.
+func Rescan(ctx context.Context, db *store.DB, network, position string, height int64) error {
+	for {
+		err := store.Do(ctx, db, func(tx *store.Tx) error {
+			from, err := tx.Cursor(network)
+			if err != nil {
+				return err
+			}
+			to := from
+			to.Position, to.Height = position, height
+			if err := move(tx, from, to); err != nil || from.Trouble == "" {
+				return err
+			}
+			return tx.NoteTrouble(network, from.Trouble, false, from.TroubleSince) // this did not end it
+		})
+		if !errors.Is(err, errOvertaken) {
+			return err
+		}
+	}
 }
 
 // Timers ends what waits for no network: invoices without a payment. It is a

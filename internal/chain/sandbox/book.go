@@ -46,7 +46,7 @@ type tx struct {
 	amount    paybell.Units
 	replaces  string // the transaction to the invoice that this one, or those before it, replaced
 	status    paybell.TransferStatus
-	height    int64 // of its block, when mined
+	height    int64 // of its block, when mined; of that which holds what replaced it
 	reorged   bool
 	touched   int64         // N of the last entry that changed any of this
 	place     *list.Element // in book.changed; nil when elsewhere
@@ -99,6 +99,17 @@ func (b *book) ledger(merchantID string) *ledger {
 		return l
 	}
 	return &ledger{merchantID: merchantID}
+}
+
+// height is that of a merchant's ledger, or of the longest.
+func (b *book) height(merchantID string) (height int64) {
+	if merchantID != "" {
+		return b.ledger(merchantID).tip
+	}
+	for _, l := range b.ledgers {
+		height = max(height, l.tip)
+	}
+	return height
 }
 
 // plan finds out whether o is possible now on ledger l.
@@ -164,6 +175,7 @@ func (b *book) mine(l *ledger, o op) (effect, error) {
 		for _, t := range l.mempool {
 			t.status, t.height, t.reorged = paybell.Mined, l.tip+1, false
 			b.touch(t, n)
+			b.decide(t, t.height, n)
 		}
 		l.mined = append(l.mined, l.mempool...)
 		l.mempool = nil
@@ -224,6 +236,7 @@ func (b *book) reorg(l *ledger, o op) (effect, error) {
 		for _, t := range l.mined[kept:] {
 			t.height, t.reorged = 0, true
 			b.enterMempool(t, n)
+			b.decide(t, 0, n)
 		}
 		l.mined = l.mined[:kept]
 		l.tip++ // depth blocks less, depth+1 more
@@ -286,6 +299,15 @@ func (b *book) leaveMempool(t *tx, to paybell.TransferStatus, n int64) {
 	b.touch(t, n)
 }
 
+// decide notes at which height a transaction replaced, for good, those to the
+// invoice that it double-spends; 0: not yet, or no longer.
+func (b *book) decide(by *tx, height, n int64) {
+	for old := b.txs[by.replaces]; old != nil; old = b.txs[old.replaces] {
+		old.height = height
+		b.touch(old, n)
+	}
+}
+
 // touch makes t the last changed.
 func (b *book) touch(t *tx, n int64) {
 	t.touched = n
@@ -308,6 +330,7 @@ func (t *tx) transfer() paybell.Transfer {
 		Amount:  t.amount,
 		Status:  t.status,
 		Reorged: t.reorged,
+		Height:  t.height,
 
 		Replaces: t.replaces,
 	}

@@ -112,9 +112,18 @@ func (b *bench) back(id string)  { b.Helper(); b.must(b.chain.Return(b.Context()
 
 func (b *bench) scan(cursor string, open ...paybell.Transfer) paybell.Batch {
 	b.Helper()
-	batch, err := b.chain.Scan(b.Context(), cursor, open)
+	batch, err := b.chain.Scan(b.Context(), cursor, paybell.Watch{Open: open})
 	b.must(err)
 	return batch
+}
+
+// wantHeight fails unless the block that decided what became of a transfer has the
+// given height; 0: none did.
+func (b *bench) wantHeight(txID string, height int64) {
+	b.Helper()
+	if t, ok := b.find(txID); !ok || t.Height != height {
+		b.Errorf("%s was decided at height %d, want %d", txID, t.Height, height)
+	}
 }
 
 // find is a transfer as a scan from the beginning reports it.

@@ -123,17 +123,15 @@ func (c *Chain) Reorg(ctx context.Context, merchantID string, depth int) error {
 	return err
 }
 
-// Height is that of the merchants' longest ledger: each has its own blocks.
-func (c *Chain) Height(ctx context.Context) (height int64, err error) {
+// Height is that of a merchant's ledger: each has its own blocks. With no merchant
+// it is that of the longest.
+func (c *Chain) Height(ctx context.Context, merchantID string) (height int64, err error) {
 	if err := c.catchUp(ctx, newest); err != nil {
 		return 0, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, l := range c.book.ledgers {
-		height = max(height, l.tip)
-	}
-	return height, nil
+	return c.book.height(merchantID), nil
 }
 
 // do checks o, appends it and returns what it came to.
@@ -254,6 +252,9 @@ func (c *Chain) fold(page []Entry) error {
 const addressAlphabet = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 
 var addressEncoding = base32.NewEncoding(addressAlphabet).WithPadding(base32.NoPadding)
+
+// Address is what the function Address gives.
+func (c *Chain) Address(merchantID string, index int64) string { return Address(merchantID, index) }
 
 // Address is the merchant's sandbox address number index. It looks like one of
 // the Litecoin testnet: "tltc1", a part that is the same in all addresses of

@@ -82,19 +82,79 @@ func TestReplace(t *testing.T) {
 
 func TestElsewhereLivesButIsNeverReported(t *testing.T) {
 	b := newBench(t)
-	gone := b.replace(b.pay(1), false)
+	lost := b.pay(1)
+	gone := b.replace(lost, false)
 	cursor := b.scan("").Cursor
 	b.drop(gone)
 	b.back(gone)
 	b.mine(2)
+	b.wantHeight(lost, 1)
 	b.reorg(1)
+	b.wantHeight(lost, 1)
 	b.reorg(3)
+	b.wantHeight(lost, 0)
 	batch := b.scan(cursor, paybell.Transfer{TxID: gone})
-	if len(batch.Transfers) != 0 {
-		t.Errorf("reported %+v", batch.Transfers)
+	if !slices.Equal(ids(batch), []string{lost}) {
+		t.Errorf("reported %+v, want what it replaced", batch.Transfers)
 	}
 	if batch = b.scan(batch.Cursor, paybell.Transfer{TxID: gone}); len(batch.Transfers) != 0 {
 		t.Errorf("reported as open %+v", batch.Transfers)
+	}
+}
+
+// What is replaced is so for good when one of those that came after it is mined,
+// however many there are, and until that block is taken back.
+func TestReplacedForGood(t *testing.T) {
+	b := newBench(t)
+	b.mine(3)
+	first := b.pay(1)
+	second := b.replace(first, true)
+	third := b.replace(second, false)
+	fourth := b.replace(third, true)
+	b.wantHeight(first, 0)
+	before := b.scan("")
+	b.mine(2)
+	after := b.scan(before.Cursor, before.Transfers...)
+	if got := ids(after); len(got) != 3 || got[0] != fourth {
+		t.Errorf("the block told of %v", got)
+	}
+	for _, id := range []string{first, second} {
+		b.want(id, paybell.Replaced, 0, false)
+		b.wantHeight(id, 4)
+	}
+	b.wantHeight(fourth, 4)
+	b.reorg(2)
+	for _, id := range []string{first, second, fourth} {
+		b.wantHeight(id, 0)
+	}
+	fifth := b.replace(fourth, false)
+	b.mine(1)
+	for _, id := range []string{first, second, fourth} {
+		b.want(id, paybell.Replaced, 0, id == fourth)
+		b.wantHeight(id, 7)
+	}
+	if _, ok := b.find(fifth); ok {
+		t.Error("what pays elsewhere is reported")
+	}
+}
+
+// Each merchant has its own blocks.
+func TestHeight(t *testing.T) {
+	b := newBench(t)
+	b.mine(2)
+	if _, err := b.chain.Mine(t.Context(), bob, 5); err != nil {
+		t.Fatal(err)
+	}
+	for who, want := range map[string]int64{alice: 2, bob: 5, "": 5, "nobody": 0} {
+		if got, err := New(b.store.journal()).Height(t.Context(), who); err != nil || got != want {
+			t.Errorf("the height of %q is %d, %v; want %d", who, got, err, want)
+		}
+	}
+	if got := b.scan("").Height; got != 5 {
+		t.Errorf("a scan goes up to height %d", got)
+	}
+	if _, err := New(Journal{Load: func(context.Context, int64) ([]Entry, error) { return nil, errors.New("no disk") }}).Height(t.Context(), ""); err == nil {
+		t.Error("a height without a journal")
 	}
 }
 
@@ -298,13 +358,13 @@ func TestOldJournal(t *testing.T) {
 		Entry{7, alice, `{"do":"mine","blocks":1}`},
 	)
 	c := New(m.journal())
-	batch, err := c.Scan(t.Context(), "", nil)
+	batch, err := c.Scan(t.Context(), "", paybell.Watch{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := paybell.Batch{Cursor: "7", Transfers: []paybell.Transfer{
-		{Network: "sandbox", TxID: first, Asset: "1002", Address: a, Amount: paybell.NewUnits(150000000), Status: paybell.Replaced, Reorged: true},
-		{Network: "sandbox", TxID: second, Asset: "1002", Address: a, Amount: paybell.NewUnits(150000000), Status: paybell.Mined, Confirmations: 1, Replaces: first},
+	want := paybell.Batch{Cursor: "7", Height: 4, Transfers: []paybell.Transfer{
+		{Network: "sandbox", TxID: second, Asset: "1002", Address: a, Amount: paybell.NewUnits(150000000), Status: paybell.Mined, Confirmations: 1, Height: 4, Replaces: first},
+		{Network: "sandbox", TxID: first, Asset: "1002", Address: a, Amount: paybell.NewUnits(150000000), Status: paybell.Replaced, Reorged: true, Height: 4},
 	}}
 	if !reflect.DeepEqual(batch, want) {
 		t.Errorf("scan = %+v\nwant   %+v", batch, want)
@@ -326,7 +386,7 @@ func TestTwoChainsOverOneJournal(t *testing.T) {
 	b.must(other.Reorg(t.Context(), alice, 3))
 	b.must(other.Drop(t.Context(), alice, id))
 	b.back(id)
-	got, err := other.Scan(t.Context(), "", nil)
+	got, err := other.Scan(t.Context(), "", paybell.Watch{})
 	b.must(err)
 	if want := b.scan(""); !reflect.DeepEqual(got, want) {
 		t.Errorf("one process sees %+v, the other %+v", got, want)
@@ -370,7 +430,7 @@ func TestRaceBetweenProcesses(t *testing.T) {
 				b.store.before = nil
 				b.must(test.quicker(other, t.Context(), id))
 				var err error
-				after, err = other.Scan(t.Context(), "", nil)
+				after, err = other.Scan(t.Context(), "", paybell.Watch{})
 				b.must(err)
 			}
 			refused(t, test.slower(b.chain, t.Context(), id), paybell.Conflict)
@@ -381,7 +441,7 @@ func TestRaceBetweenProcesses(t *testing.T) {
 			if n := len(b.store.entries); n != 3 {
 				t.Errorf("%d entries, want 3: the late one is there and does nothing", n)
 			}
-			fresh, err := New(b.store.journal()).Scan(t.Context(), "", nil)
+			fresh, err := New(b.store.journal()).Scan(t.Context(), "", paybell.Watch{})
 			b.must(err)
 			if !reflect.DeepEqual(fresh, got) {
 				t.Errorf("after a restart %+v, before %+v", fresh, got)
@@ -419,7 +479,7 @@ func TestConcurrentUse(t *testing.T) {
 				_, _ = c.Mine(t.Context(), merchant, 1)
 				_ = c.Drop(t.Context(), merchant, id) // mostly too late
 				_ = c.Reorg(t.Context(), merchant, 1+i%3)
-				batch, err := c.Scan(t.Context(), cursor, nil)
+				batch, err := c.Scan(t.Context(), cursor, paybell.Watch{})
 				if err != nil {
 					t.Error(err)
 					return
@@ -444,7 +504,7 @@ func TestConcurrentUse(t *testing.T) {
 		}
 	}
 	for _, c := range append(chains, New(b.store.journal())) {
-		got, err := c.Scan(t.Context(), "", nil)
+		got, err := c.Scan(t.Context(), "", paybell.Watch{})
 		b.must(err)
 		if !reflect.DeepEqual(got, b.scan("")) {
 			t.Error("two chains over one journal differ")
@@ -513,9 +573,9 @@ func TestTroubleWithTheJournal(t *testing.T) {
 			return load(ctx, after)
 		}
 		c := New(j)
-		_, err := c.Scan(t.Context(), "", nil)
+		_, err := c.Scan(t.Context(), "", paybell.Watch{})
 		refused(t, err, paybell.Unavailable)
-		got, err := c.Scan(t.Context(), "", nil)
+		got, err := c.Scan(t.Context(), "", paybell.Watch{})
 		b.must(err)
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("after the trouble %+v, want %+v", got, want)
@@ -543,7 +603,7 @@ func TestTroubleWithTheJournal(t *testing.T) {
 			b.mine(1)
 			_, _ = b.store.append(t.Context(), alice, op)
 			for range 2 { // it does not go away by itself
-				_, err := b.chain.Scan(t.Context(), "", nil)
+				_, err := b.chain.Scan(t.Context(), "", paybell.Watch{})
 				if err == nil || paybell.CodeOf(err) != paybell.Internal || !strings.Contains(err.Error(), "entry 4") {
 					t.Errorf("got %v, want our own fault, and which entry it is", err)
 				}
@@ -557,7 +617,7 @@ func TestTroubleWithTheJournal(t *testing.T) {
 			c := New(Journal{Load: func(context.Context, int64) ([]Entry, error) {
 				return []Entry{{2, alice, op}, {second, alice, op}}, nil
 			}})
-			if _, err := c.Scan(t.Context(), "", nil); err == nil || paybell.CodeOf(err) != paybell.Internal {
+			if _, err := c.Scan(t.Context(), "", paybell.Watch{}); err == nil || paybell.CodeOf(err) != paybell.Internal {
 				t.Errorf("got %v", err)
 			}
 		})
@@ -585,7 +645,7 @@ func TestFoldKeepsTheBounds(t *testing.T) {
 		_, _ = m.append(t.Context(), alice, op)
 	}
 	c := New(m.journal())
-	batch, err := c.Scan(t.Context(), "", nil)
+	batch, err := c.Scan(t.Context(), "", paybell.Watch{})
 	if err != nil || batch.Transfers != nil || batch.Cursor != "14" {
 		t.Errorf("got %+v, %v; want nothing, and the cursor moved past", batch, err)
 	}
@@ -600,11 +660,11 @@ func TestWaitIsCancelled(t *testing.T) {
 		release := make(chan struct{})
 		c := New(Journal{Load: func(context.Context, int64) ([]Entry, error) { <-release; return nil, nil }})
 		slow := make(chan error)
-		go func() { _, err := c.Scan(context.Background(), "", nil); slow <- err }()
+		go func() { _, err := c.Scan(context.Background(), "", paybell.Watch{}); slow <- err }()
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := c.Scan(ctx, "", nil); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := c.Scan(ctx, "", paybell.Watch{}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v", err)
 		}
 		if err := c.Drop(ctx, alice, "x"); !errors.Is(err, context.DeadlineExceeded) {

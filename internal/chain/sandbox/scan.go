@@ -13,11 +13,12 @@ import (
 // operation after the cursor made or moved, in the order of their last change;
 // then those of open that are not what they are given as. A block on top of a
 // transfer only changes its confirmations and does not move it, so a transfer
-// whose confirmations still matter must be in open.
+// whose confirmations still matter must be open. There is one ledger for each
+// merchant; Height is that of the longest.
 //
 // The cursor is the number of the last entry folded, "" the beginning. It comes
 // back unchanged when the journal has nothing new.
-func (c *Chain) Scan(ctx context.Context, cursor string, open []paybell.Transfer) (paybell.Batch, error) {
+func (c *Chain) Scan(ctx context.Context, cursor string, watch paybell.Watch) (paybell.Batch, error) {
 	after, err := parseCursor(cursor)
 	if err != nil {
 		return paybell.Batch{}, err
@@ -30,11 +31,11 @@ func (c *Chain) Scan(ctx context.Context, cursor string, open []paybell.Transfer
 	if after > c.book.last {
 		return paybell.Batch{}, fmt.Errorf("sandbox: the cursor is at entry %d and the journal ends at %d: entries were lost", after, c.book.last)
 	}
-	batch := paybell.Batch{Cursor: cursor, Transfers: c.book.touchedAfter(after)}
+	batch := paybell.Batch{Cursor: cursor, Height: c.book.height(""), Transfers: c.book.touchedAfter(after)}
 	if c.book.last > after {
 		batch.Cursor = strconv.FormatInt(c.book.last, 10)
 	}
-	batch.Transfers = append(batch.Transfers, c.book.outdated(open, after)...)
+	batch.Transfers = append(batch.Transfers, c.book.outdated(watch.Open, after)...)
 	return batch, nil
 }
 
@@ -72,7 +73,7 @@ func (b *book) outdated(open []paybell.Transfer, after int64) []paybell.Transfer
 			continue
 		}
 		now := t.transfer()
-		if now.Status != given.Status || now.Confirmations != given.Confirmations || now.Reorged != given.Reorged {
+		if now.Status != given.Status || now.Confirmations != given.Confirmations || now.Reorged != given.Reorged || now.Height != given.Height {
 			out = append(out, now)
 		}
 	}

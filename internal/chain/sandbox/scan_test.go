@@ -35,7 +35,7 @@ func TestScanCursorGarbage(t *testing.T) {
 	b.pay(1)
 	end := b.scan("").Cursor
 	for _, cursor := range []string{"x", "-1", "+1", "01", " 1", "1.0", "0x1", "99999999999999999999", end + "0"} {
-		if got, err := b.chain.Scan(t.Context(), cursor, nil); err == nil {
+		if got, err := b.chain.Scan(t.Context(), cursor, paybell.Watch{}); err == nil {
 			t.Errorf("Scan(%q) = %+v", cursor, got)
 		}
 	}
@@ -105,10 +105,11 @@ func TestScanOpen(t *testing.T) {
 		func(t *paybell.Transfer) { t.Status = paybell.Dropped },
 		func(t *paybell.Transfer) { t.Confirmations = 9 },
 		func(t *paybell.Transfer) { t.Reorged = false },
+		func(t *paybell.Transfer) { t.Height = 9 },
 	} {
 		given := third.Transfers[1]
 		wrong(&given)
-		if got := b.scan(third.Cursor, third.Transfers[0], given); !reflect.DeepEqual(got, paybell.Batch{Cursor: third.Cursor, Transfers: third.Transfers[1:]}) {
+		if got := b.scan(third.Cursor, third.Transfers[0], given); !reflect.DeepEqual(got, paybell.Batch{Cursor: third.Cursor, Height: 3, Transfers: third.Transfers[1:]}) {
 			t.Errorf("given %+v: %+v", given, got)
 		}
 	}
@@ -132,6 +133,7 @@ type naive struct {
 type naiveTx struct {
 	id        string
 	replaced  bool
+	by        int // what replaced it
 	dropped   bool
 	reorged   bool
 	elsewhere bool
@@ -182,6 +184,14 @@ func (m *naive) status(t int) (paybell.TransferStatus, int) {
 	return paybell.Mempool, 0
 }
 
+// height is that of the block which decided what became of a transaction.
+func (m *naive) height(t int) int {
+	for m.txs[t].replaced {
+		t = m.txs[t].by
+	}
+	return 1 + slices.IndexFunc(m.blocks, func(block []int) bool { return slices.Contains(block, t) })
+}
+
 // watcher keeps transfers as a store does, and what it thinks is settled.
 type watcher struct {
 	cursor string
@@ -197,7 +207,7 @@ func (w *watcher) scan(rt *rapid.T, c *Chain) {
 			open = append(open, t)
 		}
 	}
-	batch, err := c.Scan(rt.Context(), w.cursor, open)
+	batch, err := c.Scan(rt.Context(), w.cursor, paybell.Watch{Open: open})
 	if err != nil {
 		rt.Fatal(err)
 	}
@@ -257,7 +267,7 @@ func TestAnyHistory(t *testing.T) {
 				id, err = c.Replace(ctx, who, id, back)
 				if possible = is == paybell.Mempool; possible {
 					m.leave(picked)
-					m.txs[picked].replaced = true
+					m.txs[picked].replaced, m.txs[picked].by = true, len(m.txs)
 					m.pay(id, !back)
 				}
 			case "drop":
@@ -294,18 +304,18 @@ func TestAnyHistory(t *testing.T) {
 			cursors = append(cursors, cursorAt(store.entries[rapid.IntRange(0, n-1).Draw(rt, "cursor")]))
 		}
 		for _, cursor := range cursors {
-			want, err := chains[0].Scan(ctx, cursor, nil)
+			want, err := chains[0].Scan(ctx, cursor, paybell.Watch{})
 			if err != nil {
 				rt.Fatal(err)
 			}
 			for _, c := range chains[1:] {
-				if got, err := c.Scan(ctx, cursor, nil); err != nil || !reflect.DeepEqual(got, want) {
+				if got, err := c.Scan(ctx, cursor, paybell.Watch{}); err != nil || !reflect.DeepEqual(got, want) {
 					rt.Fatalf("after a restart, from %q: %+v, %v\nbefore: %+v", cursor, got, err, want)
 				}
 			}
 		}
 
-		full, err := chains[2].Scan(ctx, "", nil)
+		full, err := chains[2].Scan(ctx, "", paybell.Watch{})
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -332,7 +342,7 @@ func TestAnyHistory(t *testing.T) {
 func facts(transfers []paybell.Transfer) map[string]string {
 	out := map[string]string{}
 	for _, t := range transfers {
-		out[t.TxID] = fmt.Sprintln(t.Status, t.Confirmations, t.Reorged)
+		out[t.TxID] = fmt.Sprintln(t.Status, t.Confirmations, t.Reorged, t.Height)
 	}
 	return out
 }
@@ -343,7 +353,7 @@ func modelFacts(models map[string]*naive) map[string]string {
 		for i, t := range m.txs {
 			if !t.elsewhere {
 				status, confirmations := m.status(i)
-				out[t.id] = fmt.Sprintln(status, confirmations, t.reorged)
+				out[t.id] = fmt.Sprintln(status, confirmations, t.reorged, m.height(i))
 			}
 		}
 	}

@@ -17,7 +17,13 @@ import (
 var chainTests = map[string]func(*testing.T, *store.DB){
 	"Chain/Cursor":         testCursor,
 	"Chain/CursorRace":     testCursorRace,
+	"Chain/Trouble":        testTrouble,
+	"Chain/TroubleRace":    testTroubleRace,
+	"Chain/Extend":         testExtend,
 	"Chain/RecordTransfer": testRecordTransfer,
+	"Chain/Raw":            testRaw,
+	"Chain/MinedAbove":     testMinedAbove,
+	"Chain/PaidTo":         testPaidTo,
 	"Chain/OpenTransfers":  testOpenTransfers,
 	"Chain/AbsentAt":       testAbsentAt,
 	"Chain/PaymentAt":      testPaymentAt,
@@ -32,9 +38,14 @@ func cursor(t testing.TB, db *store.DB, network string) store.Cursor {
 	return view(t, db, func(tx *store.Tx) (store.Cursor, error) { return tx.Cursor(network) })
 }
 
+// height is that of the tip in these tests, when the clock shows at.
+func height(at time.Time) int64 { return int64(at.Sub(t0)/time.Second) + 1<<40 }
+
 func move(t testing.TB, db *store.DB, from store.Cursor, position string, at time.Time) (moved bool) {
 	t.Helper()
-	return update(t, db, func(tx *store.Tx) (bool, error) { return tx.MoveCursor(from, position, at) })
+	return update(t, db, func(tx *store.Tx) (bool, error) {
+		return tx.MoveCursor(from, store.Cursor{Position: position, Height: height(at), ScannedAt: at})
+	})
 }
 
 func testCursor(t *testing.T, db *store.DB) {
@@ -45,7 +56,7 @@ func testCursor(t *testing.T, db *store.DB) {
 		t.Fatal("the first move was refused")
 	}
 	first := cursor(t, db, "btc")
-	wantSame(t, "the cursor", first, store.Cursor{Network: "btc", Position: position, Version: 1, ScannedAt: after(1)})
+	wantSame(t, "the cursor", first, store.Cursor{Network: "btc", Position: position, Height: height(after(1)), Version: 1, ScannedAt: after(1)})
 	if move(t, db, start, "late", after(2)) {
 		t.Error("it was moved from the beginning twice")
 	}
@@ -58,9 +69,137 @@ func testCursor(t *testing.T, db *store.DB) {
 	if !move(t, db, cursor(t, db, "ltc"), "other", after(5)) {
 		t.Error("another network's cursor was refused")
 	}
-	wantSame(t, "the cursor at the end", cursor(t, db, "btc"), store.Cursor{Network: "btc", Position: position, Version: 2, ScannedAt: after(3)})
+	wantSame(t, "the cursor at the end", cursor(t, db, "btc"), store.Cursor{Network: "btc", Position: position, Height: height(after(3)), Version: 2, ScannedAt: after(3)})
 	scanned := view(t, db, func(tx *store.Tx) (map[string]time.Time, error) { return tx.Scanned() })
 	wantSame(t, "scanned", scanned, map[string]time.Time{"btc": after(3), "ltc": after(5)})
+	wantSame(t, "all", cursors(t, db), []store.Cursor{cursor(t, db, "btc"), cursor(t, db, "ltc")})
+}
+
+func cursors(t testing.TB, db *store.DB) []store.Cursor {
+	t.Helper()
+	return view(t, db, func(tx *store.Tx) ([]store.Cursor, error) { return tx.Cursors() })
+}
+
+func noteTrouble(t testing.TB, db *store.DB, network, trouble string, at time.Time) {
+	t.Helper()
+	do(t, db, func(tx *store.Tx) error { return tx.NoteTrouble(network, trouble, false, at) })
+}
+
+// Trouble stands beside the cursor, from its first moment until the cursor moves,
+// and moves nothing.
+func testTrouble(t *testing.T, db *store.DB) {
+	for _, n := range []struct {
+		trouble string
+		at      int
+	}{{"the node does not answer", 1}, {"the node does not answer", 2}, {"its password is wrong: ü", 3}} {
+		noteTrouble(t, db, "btc", n.trouble, after(n.at))
+		wantSame(t, "a cursor that never moved", cursor(t, db, "btc"), store.Cursor{Network: "btc", Trouble: n.trouble, TroubleSince: after(1)})
+	}
+	start := cursor(t, db, "btc")
+	if !move(t, db, start, "first", after(4)) {
+		t.Fatal("the first move was refused")
+	}
+	first := cursor(t, db, "btc")
+	wantSame(t, "after a move", first, store.Cursor{Network: "btc", Position: "first", Height: height(after(4)), Version: 1, ScannedAt: after(4)})
+	noteTrouble(t, db, "btc", "again", after(5))
+	troubled := first
+	troubled.Trouble, troubled.TroubleSince = "again", after(5)
+	wantSame(t, "in trouble again", cursor(t, db, "btc"), troubled)
+	if move(t, db, start, "late", after(6)) {
+		t.Error("it was moved from the beginning twice")
+	}
+	wantSame(t, "after a move that came late", cursor(t, db, "btc"), troubled)
+	noteTrouble(t, db, "ltc", "other", after(7))
+	wantSame(t, "all", cursors(t, db), []store.Cursor{troubled, {Network: "ltc", Trouble: "other", TroubleSince: after(7)}})
+	if !move(t, db, first, "second", after(8)) { // whoever looked before the trouble
+		t.Error("a move from where it is was refused")
+	}
+	wantSame(t, "at the end", cursor(t, db, "btc"), store.Cursor{Network: "btc", Position: "second", Height: height(after(8)), Version: 2, ScannedAt: after(8)})
+	scanned := view(t, db, func(tx *store.Tx) (map[string]time.Time, error) { return tx.Scanned() })
+	wantSame(t, "scanned", scanned, map[string]time.Time{"btc": after(8), "ltc": {}})
+}
+
+// Of those that move a cursor which has only had trouble exactly one does.
+func testTroubleRace(t *testing.T, db *store.DB) {
+	const racers = 8
+	var moved [racers]bool
+	if err := atOnce(racers, func(i int) (err error) {
+		if i%2 == 0 {
+			return store.Do(context.Background(), db, func(tx *store.Tx) error { return tx.NoteTrouble("btc", fmt.Sprint("racer ", i), false, after(i)) })
+		}
+		moved[i], err = store.Update(context.Background(), db, func(tx *store.Tx) (bool, error) {
+			return tx.MoveCursor(store.Cursor{Network: "btc"}, store.Cursor{Position: fmt.Sprint("racer ", i)})
+		})
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	winner := slices.Index(moved[:], true)
+	if winner < 0 || slices.Contains(moved[winner+1:], true) {
+		t.Fatalf("moved: %v", moved)
+	}
+	if c := cursor(t, db, "btc"); c.Version != 1 || c.Position != fmt.Sprint("racer ", winner) {
+		t.Errorf("the cursor is %+v", c)
+	}
+}
+
+// payAt opens a payment on a network.
+func (s *Shop) payAt(t testing.TB, inv paybell.Invoice, network, coin string, window time.Duration) paybell.Invoice {
+	t.Helper()
+	inv.Window = window
+	open := pay(fmt.Sprint(inv.ID, network, len(inv.Payments)))
+	open.Payment.Network, open.Payment.Currency = network, coin
+	s.apply(t, next(t, inv, paybell.Input{Do: open}, after(len(inv.Payments)))...)
+	return s.invoice(t, inv.ID)
+}
+
+// Time is given back to who waited for this network and was not over when it was
+// last looked at, to the invoice and to its payments there; and told to nobody.
+func testExtend(t *testing.T, db *store.DB) {
+	s := NewShop(t, db)
+	w := s.hook(t, "https://a.example/hook")
+	const minute = time.Minute
+	waiting := s.payAt(t, s.create(t, t0), "btc", "1", 10*minute)
+	both := s.payAt(t, s.payAt(t, s.create(t, t0), "btc", "1", 10*minute), "ltc", "2", 20*minute)
+	unchanged := map[string]paybell.Invoice{
+		"of another network":   s.payAt(t, s.create(t, t0), "ltc", "2", 10*minute),
+		"without a payment":    s.create(t, t0),
+		"over before":          s.payAt(t, s.create(t, t0), "btc", "1", 4*minute),
+		"over in that moment":  s.payAt(t, s.create(t, t0), "btc", "1", 5*minute),
+		"waits for ltc before": s.payAt(t, s.payAt(t, s.create(t, t0), "ltc", "2", 9*minute), "btc", "1", 10*minute),
+	}
+	cancelled := s.payAt(t, s.create(t, t0), "btc", "1", 10*minute)
+	s.apply(t, next(t, cancelled, paybell.Input{Do: paybell.Cancel{}}, after(1))...)
+	unchanged["cancelled"] = s.invoice(t, cancelled.ID)
+	paid := s.payAt(t, s.create(t, t0), "btc", "1", 10*minute)
+	p := paid.Payments[0]
+	money := paybell.Transfer{Network: "btc", TxID: "t", Asset: "1", Address: p.Address, Amount: p.Due, Status: paybell.Mempool, PaymentID: p.ID, SeenAt: after(1)}
+	recordTransfer(t, db, paid.ID, money, false)
+	s.apply(t, next(t, paid, paybell.Input{Transfers: []paybell.Transfer{money}}, after(1))...)
+	unchanged["paid"] = s.invoice(t, paid.ID)
+	told := len(s.deliveries(t, w.ID))
+
+	const by = 7*minute + time.Microsecond
+	do(t, db, func(tx *store.Tx) error { return tx.Extend("btc", t0.Add(5*minute), by) })
+	for i, inv := range []*paybell.Invoice{&waiting, &both} {
+		due := inv.Payments[0].ExpiresAt.Add(by)
+		inv.ExpiresAt, inv.Payments[0].ExpiresAt = inv.ExpiresAt.Add(by), due
+		wantSame(t, fmt.Sprint("invoice ", i), s.invoice(t, inv.ID), *inv)
+		if got := dueInvoices(t, db, "btc", due, 10); !slices.Contains(got, inv.ID) {
+			t.Errorf("invoice %d is not due when its window ends", i)
+		}
+		if got := dueInvoices(t, db, "btc", due.Add(-time.Microsecond), 10); slices.Contains(got, inv.ID) {
+			t.Errorf("invoice %d is due before its window ends", i)
+		}
+	}
+	for what, inv := range unchanged {
+		wantSame(t, what, s.invoice(t, inv.ID), inv)
+	}
+	if n := len(s.deliveries(t, w.ID)); n != told {
+		t.Errorf("%d notifications were sent of it", n-told)
+	}
+	do(t, db, func(tx *store.Tx) error { return tx.Extend("xmr", t0, minute) }) // where nobody waits
+	wantSame(t, "in the end", s.invoice(t, waiting.ID), waiting)
 }
 
 // Of those that move a cursor from the same place exactly one does, from the
@@ -72,7 +211,7 @@ func testCursorRace(t *testing.T, db *store.DB) {
 		var moved [racers]bool
 		if err := atOnce(racers, func(i int) (err error) {
 			moved[i], err = store.Update(context.Background(), db, func(tx *store.Tx) (bool, error) {
-				return tx.MoveCursor(from, fmt.Sprint("racer ", i), after(round))
+				return tx.MoveCursor(from, store.Cursor{Position: fmt.Sprint("racer ", i), ScannedAt: after(round)})
 			})
 			return err
 		}); err != nil {
@@ -111,6 +250,7 @@ func testRecordTransfer(t *testing.T, db *store.DB) {
 	recordTransfer(t, db, inv.ID, first, false)
 	second := first
 	second.Status, second.Confirmations, second.Reorged = paybell.Mined, 2, true
+	second.Height = 1 << 40
 	again := second
 	again.SeenAt, again.AbsentAt, again.Amount, again.Address = after(100), after(99), most, "elsewhere"
 	recordTransfer(t, db, inv.ID, again, false)
@@ -123,6 +263,103 @@ func testRecordTransfer(t *testing.T, db *store.DB) {
 		recordTransfer(t, db, inv.ID, tr, false)
 	}
 	wantSame(t, "the transfers", s.invoice(t, inv.ID).Transfers, []paybell.Transfer{second, asset, output, network})
+}
+
+// The transaction is kept as long as it may have to be broadcast again, and only the
+// watcher reads it.
+func testRaw(t *testing.T, db *store.DB) {
+	s := NewShop(t, db)
+	inv, tr := s.paid(t, "address")
+	tr.Status, tr.Height = paybell.Mined, 5
+	want := func(why string, settled bool, raw string) {
+		t.Helper()
+		recordTransfer(t, db, inv.ID, tr, settled)
+		open := view(t, db, func(tx *store.Tx) ([]paybell.Transfer, error) { return tx.OpenTransfers(tr.Network) })
+		mined := view(t, db, func(tx *store.Tx) ([]paybell.Transfer, error) { return tx.MinedAbove(tr.Network, 4) })
+		if (len(open) == 0) != settled || len(mined) != 1 || mined[0].Raw != raw || len(open) > 0 && open[0].Raw != raw {
+			t.Errorf("%s: %d open, mined %.200v; want the transaction %.20q", why, len(open), mined, raw)
+		}
+		if got := s.invoice(t, inv.ID).Transfers; len(got) != 1 || got[0].Raw != "" {
+			t.Errorf("%s: the invoice has %.200v", why, got)
+		}
+	}
+	want("none", false, "")
+	tr.Raw = strings.Repeat("00ff", 50_000)
+	want("it came", false, tr.Raw)
+	want("settled", true, "")
+	tr.Raw = "0200"
+	want("open again", false, "0200")
+	tr.Raw = ""
+	want("forgotten", false, "")
+}
+
+// All that a reorg takes back is found, settled or not, and nothing else.
+func testMinedAbove(t *testing.T, db *store.DB) {
+	s := NewShop(t, db)
+	inv, tr := s.paid(t, "address")
+	var all []paybell.Transfer
+	for i, is := range []struct {
+		height int64
+		status paybell.TransferStatus
+	}{
+		{9, paybell.Mined}, {10, paybell.Mined}, {11, paybell.Mined}, {11, paybell.Mined}, {12, paybell.Mined},
+		{0, paybell.Mempool}, {0, paybell.Dropped}, {13, paybell.Replaced}, {15, paybell.Mined}, // decided at 13, not mined there
+	} {
+		tr.TxID, tr.Height, tr.Status = fmt.Sprint("tx ", i), is.height, is.status
+		recordTransfer(t, db, inv.ID, tr, i%2 == 0)
+		if tr.Status == paybell.Mined {
+			all = append(all, tr)
+		}
+	}
+	other := tr
+	other.Network, other.TxID = "zz", "other"
+	recordTransfer(t, db, inv.ID, other, false)
+	above := func(height int64) []paybell.Transfer {
+		found := view(t, db, func(tx *store.Tx) ([]paybell.Transfer, error) { return tx.MinedAbove(paybell.SandboxNetwork, height) })
+		slices.SortFunc(found, func(a, b paybell.Transfer) int { return cmp.Compare(a.TxID, b.TxID) })
+		return found
+	}
+	wantSame(t, "above 10", above(10), all[2:])
+	wantSame(t, "above 0", above(0), all)
+	wantSame(t, "above all", above(15), []paybell.Transfer(nil))
+
+	// A reorg takes one back, and it is mined again higher.
+	back := all[2]
+	back.Status, back.Height, back.Reorged = paybell.Mempool, 0, true
+	recordTransfer(t, db, inv.ID, back, false)
+	wantSame(t, "above 10, one less", above(10), all[3:])
+	back.Status, back.Height, back.Reorged = paybell.Mined, 20, false
+	recordTransfer(t, db, inv.ID, back, false)
+	wantSame(t, "above 15", above(15), []paybell.Transfer{back})
+}
+
+// Of any addresses, however many and whatever is in them, ours are found.
+func testPaidTo(t *testing.T, db *store.DB) {
+	s := NewShop(t, db)
+	odd := []string{
+		"bc1q", "BC1Q", "a\"b\\c", "a'b", "ünï \u2028 🔔", "line\nbreak\t\u0001", "%_", "[]", " ", "a,b", "</script>&", strings.Repeat("x", 500),
+	}
+	for _, address := range odd {
+		s.paid(t, address)
+	}
+	ask := func(network string, addresses []string) []string {
+		found := view(t, db, func(tx *store.Tx) ([]string, error) { return tx.PaidTo(network, addresses) })
+		slices.Sort(found)
+		return found
+	}
+	var others []string
+	for i := range 10_000 {
+		others = append(others, fmt.Sprint("somebody's ", i))
+	}
+	others = append(others, "bc1Q", "", "null", "bc1q ", "line", "1")
+	wantSame(t, "of many", ask(paybell.SandboxNetwork, slices.Concat(odd, others, odd[:1])), slices.Sorted(slices.Values(odd)))
+	for _, one := range odd {
+		wantSame(t, "of one", ask(paybell.SandboxNetwork, []string{one}), []string{one})
+	}
+	wantSame(t, "of others", ask(paybell.SandboxNetwork, others), []string(nil))
+	wantSame(t, "of none", ask(paybell.SandboxNetwork, nil), []string(nil))
+	wantSame(t, "of none", ask(paybell.SandboxNetwork, []string{}), []string(nil))
+	wantSame(t, "on another network", ask("zz", odd), []string(nil))
 }
 
 func testOpenTransfers(t *testing.T, db *store.DB) {

@@ -104,7 +104,7 @@ func (s *Shop) sampleInvoice() paybell.Invoice {
 		CreatedAt: t0, ExpiresAt: after(1), PaidAt: after(2), CompletedAt: after(3), CancelledAt: after(4), TimedOutAt: after(5),
 		Window: 61 * time.Minute, Tolerance: 9999, AcceptLate: true, Test: true,
 		Payments: []paybell.Payment{{
-			ID: paybell.NewUUID(t0), Currency: paybell.LTCT, Network: paybell.SandboxNetwork, Address: "addr-1", Due: most, Tolerance: most.Sub(paybell.NewUnits(1)),
+			ID: paybell.NewUUID(t0), Currency: paybell.LTCT, Network: paybell.SandboxNetwork, Address: "addr-1", WalletID: "wallet", Index: 1<<63 - 1, Test: true, Due: most, Tolerance: most.Sub(paybell.NewUnits(1)),
 			Rate:        decimal.RequireFromString("12345678901234567890.123456789012345678901234567890123456789"),
 			RefundEmail: "p@example.com", PaidAfter: 1, CompletedAfter: 1_000_000,
 			OpenedAt: after(6), ExpiresAt: after(7), TimedOutAt: after(8), Seen: most.Sub(paybell.NewUnits(2)), Counted: paybell.NewUnits(4), Accepted: most.Sub(paybell.NewUnits(3)),
@@ -115,7 +115,7 @@ func (s *Shop) sampleInvoice() paybell.Invoice {
 	}
 	inv.Transfers = []paybell.Transfer{{
 		Network: paybell.SandboxNetwork, TxID: strings.Repeat("ab", 32), Index: 4_294_967_295, Asset: paybell.LTCT, Address: "addr-1", Amount: most,
-		Status: paybell.Replaced, Confirmations: 7, Reorged: true, Replaces: "before", PaymentID: inv.Payments[0].ID, SeenAt: after(9), AbsentAt: after(8),
+		Status: paybell.Replaced, Confirmations: 7, Reorged: true, Height: 1<<63 - 1, Raw: "0200", Replaces: "before", PaymentID: inv.Payments[0].ID, SeenAt: after(9), AbsentAt: after(8),
 	}, {
 		Network: paybell.SandboxNetwork, TxID: strings.Repeat("cd", 32), Asset: paybell.LTCT, Address: "addr-1",
 		Status: paybell.Mempool, PaymentID: inv.Payments[0].ID, SeenAt: after(10),
@@ -159,7 +159,7 @@ func testInvoiceChanges(t *testing.T, db *store.DB) {
 	inv := s.sampleInvoice()
 	s.keep(t, paybell.Change{Event: paybell.InvoiceCompleted, At: t0, Invoice: inv})
 
-	inv.Version, inv.State, inv.Flags = 2, paybell.Pending, paybell.Late|paybell.Multiple
+	inv.Version, inv.State, inv.Flags, inv.Test = 2, paybell.Pending, paybell.Late|paybell.Multiple, false
 	inv.PaidAt, inv.CompletedAt, inv.CancelledAt, inv.TimedOutAt = time.Time{}, after(20), after(21), time.Time{}
 	inv.Payments[0].TimedOutAt, inv.Payments[0].Seen, inv.Payments[0].Accepted = time.Time{}, paybell.NewUnits(5), paybell.Units{}
 	inv.Payments[0].Counted, inv.Payments[1].Counted = paybell.NewUnits(3), most

@@ -2,7 +2,6 @@ package storetest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"testing"
 
@@ -11,11 +10,9 @@ import (
 )
 
 var merchantTests = map[string]func(*testing.T, *store.DB){
-	"Merchant/RoundTrip":             testMerchant,
-	"Merchant/List":                  testMerchants,
-	"Merchant/ForUpdate":             testMerchantForUpdate,
-	"Wallet/NextAddressIndex":        testNextAddressIndex,
-	"Wallet/NextAddressIndexFailing": testNextAddressIndexFailing,
+	"Merchant/RoundTrip": testMerchant,
+	"Merchant/List":      testMerchants,
+	"Merchant/ForUpdate": testMerchantForUpdate,
 }
 
 func testMerchant(t *testing.T, db *store.DB) {
@@ -68,58 +65,5 @@ func testMerchantForUpdate(t *testing.T, db *store.DB) {
 	}
 	if all := view(t, db, func(tx *store.Tx) ([]paybell.AccountToken, error) { return tx.AccountTokens(s.Merchant.ID) }); len(all) != most {
 		t.Errorf("%d were made, of at most %d", len(all), most)
-	}
-}
-
-func testNextAddressIndex(t *testing.T, db *store.DB) {
-	s := NewShop(t, db)
-	const goroutines, each = 16, 8
-	var taken [goroutines][each]int64
-	next := func(network string) (int64, error) {
-		return store.Update(context.Background(), db, func(tx *store.Tx) (int64, error) { return tx.NextAddressIndex(s.Merchant.ID, network) })
-	}
-	if err := atOnce(goroutines, func(i int) (err error) {
-		for j := range each {
-			if taken[i][j], err = next("btc"); err != nil {
-				return err
-			}
-		}
-		return nil
-	}); err != nil {
-		t.Fatal(err)
-	}
-	seen := map[int64]bool{}
-	for _, some := range taken {
-		for _, index := range some {
-			if seen[index] || index < 0 || index >= goroutines*each {
-				t.Errorf("index %d was given twice, or after a gap", index)
-			}
-			seen[index] = true
-		}
-	}
-	if index, err := next("ltc"); err != nil || index != 0 {
-		t.Errorf("the first index on another network is %d, %v", index, err)
-	}
-}
-
-// An index that a failed body took was shown to nobody and may be given again,
-// but never to two.
-func testNextAddressIndexFailing(t *testing.T, db *store.DB) {
-	s := NewShop(t, db)
-	take := func(fail error) (index int64, err error) {
-		err = store.Do(context.Background(), db, func(tx *store.Tx) error {
-			var err error
-			index, err = tx.NextAddressIndex(s.Merchant.ID, "btc")
-			return errors.Join(err, fail)
-		})
-		return index, err
-	}
-	for want := range int64(3) {
-		if _, err := take(errGivenUp); !errors.Is(err, errGivenUp) {
-			t.Fatal(err)
-		}
-		if index, err := take(nil); err != nil || index != want {
-			t.Errorf("got index %d, %v, want %d", index, err, want)
-		}
 	}
 }

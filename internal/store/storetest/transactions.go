@@ -157,7 +157,7 @@ func testViewCannotWrite(t *testing.T, db *store.DB) {
 		"INSERT": func(tx *store.Tx) error { return tx.CreateMerchant(merchantNumber(1)) },
 		"UPDATE": func(tx *store.Tx) error { return tx.SetTimer(inv.ID, after(1), "elsewhere") },
 		"INSERT, RETURNING": func(tx *store.Tx) error {
-			_, err := tx.NextAddressIndex(s.Merchant.ID, "network")
+			_, err := tx.TakeIndex("key")
 			return err
 		},
 		"Apply": func(tx *store.Tx) error { return tx.Apply(flagged(inv, after(1))) },
@@ -171,7 +171,7 @@ func testViewCannotWrite(t *testing.T, db *store.DB) {
 	if all := view(t, db, func(tx *store.Tx) ([]paybell.Merchant, error) { return tx.Merchants(10) }); len(all) != 1 {
 		t.Errorf("there are %d merchants after views that tried to write", len(all))
 	}
-	if i := update(t, db, func(tx *store.Tx) (int64, error) { return tx.NextAddressIndex(s.Merchant.ID, "network") }); i != 0 {
+	if i := update(t, db, func(tx *store.Tx) (int64, error) { return tx.TakeIndex("key") }); i != 0 {
 		t.Errorf("a view took address index 0; the next is %d", i)
 	}
 }
