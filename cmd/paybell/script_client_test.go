@@ -65,7 +65,7 @@ func (w *world) setup(ts *testscript.TestScript, args []string) {
 	var client struct{ ClientID, ClientSecret string }
 	runJSON(ts, &merchant, "merchant", "create", "--name", "Café Bell", "--data", "data", "--json")
 	runJSON(ts, &client, "client", "create", "--merchant", merchant.ID, "--name", "Web shop",
-		"--url", "https://cafe-bell.example", "--data", "data", "--json")
+		"--url", "https://cafe-bell.example", "--permissions", "all", "--data", "data", "--json")
 	w.secrets.add(client.ClientID, client.ClientSecret)
 	prefixes := []string{""}
 	if len(args) > 0 {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -8,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/paybell/paybell/internal/btcd"
 )
 
 // TestMain makes this test binary the real `paybell` as well: what a script
@@ -43,6 +46,7 @@ func TestMain(m *testing.M) {
 //	rings NAME WHAT...       wait until exactly these notifications have come in this order since the last `rings`:
 //	                         Type/State, or Type/State[flag,flag]. Prints one line for each: what, number, version, invoice, id
 //	quiet NAME               nothing comes for 300 ms
+//	btcd                     find btcd, or build it, for programs of this script to start
 //	fill FILE TEXT N...      write N times TEXT, and so on; \x00 in TEXT is a byte
 //
 // A receiver tells of everything that should not be: a bad signature, a gap in
@@ -76,6 +80,7 @@ func TestScripts(t *testing.T) {
 			"webhook":  word(1, (*world).webhook),
 			"rings":    word(2, (*world).rings),
 			"quiet":    word(1, (*world).quiet),
+			"btcd":     word(0, (*world).btcd),
 			"fill":     word(3, (*world).fill),
 		},
 	})
@@ -94,6 +99,12 @@ type world struct {
 	crashed atomic.Bool
 	secrets clientSecrets
 	bells   map[string]*bell
+}
+
+func (w *world) btcd(ts *testscript.TestScript, _ []string) {
+	path, err := btcd.Find(context.Background())
+	ts.Check(err)
+	ts.Setenv("PAYBELL_BTCD_BINARY", path)
 }
 
 func newWorld(dir string) *world {

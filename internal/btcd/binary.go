@@ -27,15 +27,15 @@ var found struct {
 	path string
 }
 
-// Find returns the path of a btcd 0.26: the one that PAYBELL_BTCD names, whatever
+// Find returns the path of a btcd 0.26: the one that PAYBELL_BTCD_BINARY names, whatever
 // its version; the one in PATH; or one built from source with the go command, once,
 // and kept in the user's cache directory. It is safe for several processes to build
 // at once.
 func Find(ctx context.Context) (string, error) {
-	if named := os.Getenv("PAYBELL_BTCD"); named != "" {
+	if named := os.Getenv("PAYBELL_BTCD_BINARY"); named != "" {
 		path, err := exec.LookPath(named)
 		if err != nil {
-			return "", fmt.Errorf("PAYBELL_BTCD names %q, which cannot be run: %w", named, err)
+			return "", fmt.Errorf("PAYBELL_BTCD_BINARY names %q, which cannot be run: %w", named, err)
 		}
 		return path, nil
 	}
@@ -66,7 +66,7 @@ func ours(ctx context.Context, path string) bool {
 func cached(ctx context.Context) (string, error) {
 	base, err := os.UserCacheDir()
 	if err != nil {
-		return "", fmt.Errorf("there is no place to keep btcd in: %w; set PAYBELL_BTCD to a btcd 0.26", err)
+		return "", fmt.Errorf("there is no place to keep btcd in: %w; set PAYBELL_BTCD_BINARY to a btcd 0.26", err)
 	}
 	dir := filepath.Join(base, "paybell", "btcd-"+version)
 	path := filepath.Join(dir, "btcd")
@@ -86,7 +86,7 @@ func build(ctx context.Context, dir, path string) error {
 	if err != nil {
 		return errors.New("btcd 0.26 is not installed and cannot be built, because there is no go command; " +
 			"install btcd from https://github.com/btcsuite/btcd/releases/tag/" + version +
-			" into PATH, or set PAYBELL_BTCD to its path")
+			" into PATH, or set PAYBELL_BTCD_BINARY to its path")
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make a directory for btcd: %w", err)
@@ -104,7 +104,7 @@ func build(ctx context.Context, dir, path string) error {
 	// The flags and the target of whoever runs us are not btcd's.
 	cmd.Env = append(os.Environ(), "GOBIN="+work, "GOFLAGS=-trimpath", "GOWORK=off", "GOOS=", "GOARCH=", "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("build btcd %s: %w: %s; or install it and set PAYBELL_BTCD to its path", version, err, strings.TrimSpace(tail(out, 2000)))
+		return fmt.Errorf("build btcd %s: %w: %s; or install it and set PAYBELL_BTCD_BINARY to its path", version, err, strings.TrimSpace(tail(out, 2000)))
 	}
 	if err := os.Rename(filepath.Join(work, "btcd"), path); err != nil {
 		return fmt.Errorf("keep the btcd that was built: %w", err)

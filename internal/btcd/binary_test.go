@@ -29,10 +29,10 @@ func TestFind(t *testing.T) {
 		{name: "named", want: "named/btcd", prepare: func(t *testing.T, dir string) {
 			program(t, dir+"/named/btcd", says("0.24.0"))
 			program(t, dir+"/path/btcd", says("0.26.2-beta"))
-			t.Setenv("PAYBELL_BTCD", dir+"/named/btcd")
+			t.Setenv("PAYBELL_BTCD_BINARY", dir+"/named/btcd")
 		}},
-		{name: "named, not there", err: "PAYBELL_BTCD", prepare: func(t *testing.T, dir string) {
-			t.Setenv("PAYBELL_BTCD", dir+"/named/btcd")
+		{name: "named, not there", err: "PAYBELL_BTCD_BINARY", prepare: func(t *testing.T, dir string) {
+			t.Setenv("PAYBELL_BTCD_BINARY", dir+"/named/btcd")
 		}},
 		{name: "installed", want: "path/btcd", prepare: func(t *testing.T, dir string) {
 			program(t, dir+"/path/btcd", says("0.26.1-beta"))
@@ -57,7 +57,7 @@ func TestFind(t *testing.T) {
 			was := found.path
 			found.path = ""
 			t.Cleanup(func() { found.path = was })
-			t.Setenv("PAYBELL_BTCD", "")
+			t.Setenv("PAYBELL_BTCD_BINARY", "")
 			t.Setenv("PATH", dir+"/path:"+shell)
 			t.Setenv("XDG_CACHE_HOME", dir+"/cache")
 			c.prepare(t, dir)
