@@ -78,6 +78,8 @@ func (p Policy) Check() error {
 			return InvalidField("completed", "the first tier must begin at 0")
 		case i > 0 && t.From.Cmp(p.Completed[i-1].From) <= 0:
 			return InvalidField("completed", "each tier must begin above the one before it")
+		case i > 0 && t.Confirmations < p.Completed[i-1].Confirmations:
+			return InvalidField("completed", "more money must not need fewer confirmations than less")
 		}
 	}
 	return nil

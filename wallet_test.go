@@ -20,11 +20,11 @@ func tiers(n int) (all []Tier) {
 func TestPolicyCheck(t *testing.T) {
 	one := []Tier{{Confirmations: 1}}
 	for name, p := range map[string]Policy{
-		"the least":    {Completed: one},
-		"the most":     {Paid: 100, Completed: []Tier{{Confirmations: 100}}},
-		"many tiers":   {Paid: 1, Completed: tiers(MaxTiers)},
-		"fewer higher": {Completed: []Tier{{Confirmations: 6}, {From: NewUnits(1), Confirmations: 1}, {From: greatest, Confirmations: 2}}},
-		"paid later":   {Paid: 6, Completed: one}, // then it is completed with 6
+		"the least":  {Completed: one},
+		"the most":   {Paid: 100, Completed: []Tier{{Confirmations: 100}}},
+		"many tiers": {Paid: 1, Completed: tiers(MaxTiers)},
+		"the same":   {Completed: []Tier{{Confirmations: 6}, {From: NewUnits(1), Confirmations: 6}, {From: greatest, Confirmations: 7}}},
+		"paid later": {Paid: 6, Completed: one}, // then it is completed with 6
 	} {
 		if err := p.Check(); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -50,6 +50,7 @@ func TestPolicyCheck(t *testing.T) {
 		"fewer than none":         {Policy{Completed: []Tier{{Confirmations: -1}}}, "completed"},
 		"very late":               {Policy{Completed: []Tier{{Confirmations: 101}}}, "completed"},
 		"very late for much":      {Policy{Completed: []Tier{{Confirmations: 1}, {From: NewUnits(1), Confirmations: 101}}}, "completed"},
+		"fewer for much":          {Policy{Completed: []Tier{{Confirmations: 6}, {From: NewUnits(1), Confirmations: 5}}}, "completed"},
 		"none for much":           {Policy{Completed: []Tier{{Confirmations: 1}, {From: NewUnits(1)}}}, "completed"},
 		"nothing for little":      {Policy{Completed: []Tier{{From: NewUnits(1), Confirmations: 1}}}, "completed"},
 		"twice the same":          {Policy{Completed: []Tier{{Confirmations: 1}, {From: NewUnits(5), Confirmations: 2}, {From: NewUnits(5), Confirmations: 3}}}, "completed"},
@@ -71,12 +72,14 @@ func TestAnyPolicy(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := Policy{Paid: count.Draw(t, "paid")}
 		froms := rapid.SliceOfN(amount, 0, MaxTiers).Draw(t, "from")
+		counts := rapid.SliceOfN(count, len(froms), len(froms)).Draw(t, "confirmations")
 		if rapid.IntRange(0, 5).Draw(t, "in order") > 0 {
 			slices.SortFunc(froms, Units.Cmp)
+			slices.Sort(counts)
 			froms = slices.Insert(froms, 0, Units{})
 		}
-		for _, from := range froms {
-			p.Completed = append(p.Completed, Tier{From: from, Confirmations: count.Draw(t, "confirmations")})
+		for i, from := range froms {
+			p.Completed = append(p.Completed, Tier{From: from, Confirmations: counts[i]})
 		}
 		if p.Check() != nil {
 			return
