@@ -155,3 +155,36 @@ func BenchmarkBlock(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkIdleLook is a look at which nothing is new, with 150,000 transactions in the
+// mempool: the main network on a busy day.
+func BenchmarkIdleLook(b *testing.B) {
+	p, err := FindParams("bitcoin", "regtest")
+	if err != nil {
+		b.Fatal(err)
+	}
+	node := newFakeChain(5)
+	known := &pool{txs: map[chainhash.Hash]*wire.MsgTx{}, tried: map[string]time.Time{}}
+	var ids []string
+	for i := range 150_000 {
+		id := chainhash.HashH(strconv.AppendInt(nil, int64(i), 10))
+		known.txs[id] = nil
+		ids = append(ids, id.String())
+	}
+	node.answers["getrawmempool"] = `["` + strings.Join(ids, `","`) + `"]`
+	n, err := NewNode(strings.Replace(serve(b, node), "http://", "http://user:hunter2@", 1), "")
+	if err != nil {
+		b.Fatal(err)
+	}
+	c := New(p, n)
+	c.pool = known
+	w := paybell.Watch{Ours: func([]string) ([]string, error) { return nil, nil }}
+	cursor := ""
+	for b.Loop() {
+		batch, err := c.Scan(b.Context(), cursor, w)
+		if err != nil || batch.More {
+			b.Fatalf("%+v, %v", batch, err)
+		}
+		cursor = batch.Cursor
+	}
+}

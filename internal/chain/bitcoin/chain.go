@@ -72,8 +72,8 @@ const (
 var errMoved = errors.New("its chain changed while it was read")
 
 // Scan looks at the chain: the next block after the cursor, and at the tip the
-// mempool. A reorg is one look, with all blocks that replace others. The first look
-// of all begins at the tip.
+// mempool. A reorg is one look, with the blocks that take the place of others and what
+// follows, up to 144. The first look of all begins at the tip.
 func (c *Chain) Scan(ctx context.Context, cursor string, w paybell.Watch) (paybell.Batch, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -19,13 +19,19 @@ import (
 // fakeNode is a server in the place of a node, and how it is asked.
 func fakeNode(t *testing.T, answer http.HandlerFunc) *Node {
 	t.Helper()
-	s := httptest.NewServer(answer)
-	t.Cleanup(s.Close)
-	n, err := NewNode(strings.Replace(s.URL, "http://", "http://user:hunter2@", 1), "")
+	n, err := NewNode(strings.Replace(serve(t, answer), "http://", "http://user:hunter2@", 1), "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// serve starts a server and returns its address.
+func serve(tb testing.TB, answer http.Handler) string {
+	tb.Helper()
+	s := httptest.NewServer(answer)
+	tb.Cleanup(s.Close)
+	return s.URL
 }
 
 func says(status int, body string) http.HandlerFunc {
@@ -61,13 +67,15 @@ func TestNodeThatMisbehaves(t *testing.T) {
 		answer http.HandlerFunc
 		words  string
 	}{
-		"wrong password":   {says(401, "401 Unauthorized.\n"), "refuses the user and password"},
-		"not allowed":      {says(403, ""), "rpcallowip"},
-		"too busy":         {says(503, "503 Too busy.  Try again later.\n"), "answers 503 Service Unavailable, not JSON"},
-		"empty":            {says(200, ""), "answers 200 OK, not JSON"},
-		"blank":            {says(200, " \r\n "), "not JSON"},
-		"a page":           {says(200, "<html><body>hunter22: welcome</body></html>"), "answers 200 OK, not JSON"},
-		"a redirect":       {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://127.0.0.1:1/", 307) }, "not JSON"},
+		"wrong password": {says(401, "401 Unauthorized.\n"), "refuses the user and password"},
+		"not allowed":    {says(403, ""), "rpcallowip"},
+		"too busy":       {says(503, "503 Too busy.  Try again later.\n"), "answers 503 Service Unavailable, not JSON"},
+		"empty":          {says(200, ""), "answers 200 OK, not JSON"},
+		"blank":          {says(200, " \r\n "), "not JSON"},
+		"a page":         {says(200, "<html><body>hunter22: welcome</body></html>"), "answers 200 OK, not JSON"},
+		"a redirect": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusTemporaryRedirect)
+		}, "not JSON"},
 		"half of it":       {says(200, `{"result": "00`), "is not JSON"},
 		"something else":   {says(200, `{"result": [1], "error": null, "id": 1}`), "is not as expected"},
 		"a list for one":   {says(200, `[]`), "is not JSON"},

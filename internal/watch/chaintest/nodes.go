@@ -30,6 +30,8 @@ var onNodes = []scenario[Node]{
 	{"replaced by what pays less", Need{}, replacedByLess},
 	{"reorg deeper than is remembered", Need{Alone: true}, tooDeep},
 	{"shorter with no rival", Need{Alone: true}, shorter},
+	{"shorter, and looked at again", Need{Alone: true}, shorterForGood},
+	{"mined again far behind", Need{Alone: true}, farBehind},
 	{"looks while a reorg is under way", Need{Alone: true}, underWay},
 	{"catch-up over 500 blocks", Need{Alone: true}, catchUp},
 	{"killed between two chunks", Need{}, killedBetweenChunks},
@@ -308,6 +310,38 @@ func shorter(r nodeRig) {
 	r.want(b, "completed 100000/100000/100000/0; a 100000 mined x3", "invoiceCompleted")
 }
 
+// shorterForGood is somebody's decision that the shorter chain is the right one.
+func shorterForGood(r nodeRig) {
+	b := r.bill()
+	r.pay(b, due)
+	r.world.Mine(3)
+	r.look()
+	r.want(b, "completed 100000/100000/100000/0; a 100000 mined x3", "invoicePaid invoiceCompleted")
+	r.world.Shorten(3)
+	r.trouble()
+	r.must(watch.Rescan(r.Context(), r.db, r.network, r.world.From(r.first-5), r.first-5))
+	r.look()
+	r.want(b, "completed reorged 100000/100000/0/0; a 100000 mempool reorged", "invoiceFlagged")
+}
+
+// farBehind has a new chain with more blocks than one look reads, and what was taken
+// back is in the last of them, spent again: no node would take it.
+func farBehind(r nodeRig) {
+	b := r.bill(func(d *draft) { d.address = r.world.Own() })
+	a := r.pay(b, due)
+	r.world.Mine(1)
+	r.look()
+	r.want(b, "paid 100000/100000/0/0; a 100000 mined x1", "invoicePaid")
+	spent, rest := r.world.Spend(a), r.world.Child(a, r.world.Other())
+	r.world.Reorg(1)
+	for range 150 {
+		r.world.MineTxs()
+	}
+	r.world.MineTxs(a, spent, rest)
+	r.look()
+	r.want(b, "paid 100000/100000/0/0; a 100000 mined x1", "invoiceFlagged invoiceFlagged")
+}
+
 // underWay looks all the time while the chain moves: what is seen in the middle of it
 // must not be told.
 func underWay(r nodeRig) {
@@ -500,12 +534,12 @@ func realFork(r nodeRig) {
 	rival := r.world.Conflict(a, r.world.Other())
 	r.world.Use(1)
 	r.world.MineTxs(rival)
-	r.world.Mine(1)
+	r.world.MineTxs()
 	r.world.Use(0)
 	r.look()
 	r.want(b, "paid 100000/100000/0/0; a 100000 mined x2", "")
 	r.world.Use(1)
-	r.world.Mine(1)
+	r.world.MineTxs()
 	r.world.Together()
 	r.world.Use(0)
 	r.look()
