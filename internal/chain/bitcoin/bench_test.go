@@ -164,11 +164,11 @@ func BenchmarkIdleLook(b *testing.B) {
 		b.Fatal(err)
 	}
 	node := newFakeChain(5)
-	known := &pool{txs: map[chainhash.Hash]*wire.MsgTx{}, tried: map[string]time.Time{}}
+	known := newPool()
 	var ids []string
 	for i := range 150_000 {
 		id := chainhash.HashH(strconv.AppendInt(nil, int64(i), 10))
-		known.txs[id] = nil
+		known.seen[id] = 0
 		ids = append(ids, id.String())
 	}
 	node.answers["getrawmempool"] = `["` + strings.Join(ids, `","`) + `"]`

@@ -56,10 +56,36 @@ func (c *Chain) Used(ctx context.Context, addresses []string) (found []bool, err
 // pool is what is known of the current node's mempool.
 type pool struct {
 	right bool                           // the node was seen to be on our network
-	txs   map[chainhash.Hash]*wire.MsgTx // that are in it; nil: it pays nobody of ours
+	looks uint32                         // how often it was looked at
+	seen  map[chainhash.Hash]uint32      // all that are in it and were read, and in which look they last were there
+	ours  map[chainhash.Hash]*wire.MsgTx // those of them that pay us
 	stale map[chainhash.Hash]bool        // of those of ours: whether blocks up to tip hold or contradict it
 	tip   string
 	tried map[string]time.Time // when a transaction that was not in it was last broadcast again
+}
+
+func newPool() *pool {
+	return &pool{seen: map[chainhash.Hash]uint32{}, ours: map[chainhash.Hash]*wire.MsgTx{}, tried: map[string]time.Time{}}
+}
+
+// update takes over which transactions are in the mempool, and returns those that are
+// to be read.
+func (p *pool) update(ids []chainhash.Hash) (fresh []chainhash.Hash) {
+	p.looks++
+	for _, id := range ids {
+		if _, known := p.seen[id]; known {
+			p.seen[id] = p.looks
+		} else {
+			fresh = append(fresh, id)
+		}
+	}
+	for id, look := range p.seen {
+		if look != p.looks {
+			delete(p.seen, id)
+			delete(p.ours, id)
+		}
+	}
+	return fresh
 }
 
 const (
@@ -85,7 +111,7 @@ func (c *Chain) Scan(ctx context.Context, cursor string, w paybell.Watch) (paybe
 	for range c.nodes {
 		n := c.nodes[c.current]
 		if c.pool == nil {
-			c.pool = &pool{txs: map[chainhash.Hash]*wire.MsgTx{}, tried: map[string]time.Time{}}
+			c.pool = newPool()
 		}
 		var batch paybell.Batch
 		for range 3 {
@@ -436,6 +462,7 @@ func (l *look) paid(txs []*wire.MsgTx) (map[string]bool, error) {
 // transfers calls found for each output of a transaction that pays an address. One
 // that was known before keeps what the chain says of it once.
 func (l *look) transfers(tx *wire.MsgTx, id chainhash.Hash, paid map[string]bool, found func(paybell.Transfer)) {
+	kept := false
 	for i, out := range tx.TxOut {
 		if len(paid) == 0 || out.Value <= 0 {
 			continue
@@ -444,10 +471,14 @@ func (l *look) transfers(tx *wire.MsgTx, id chainhash.Hash, paid map[string]bool
 		if !paid[address] {
 			continue
 		}
-		found(paybell.Transfer{
+		t := paybell.Transfer{
 			Network: l.params.Network, TxID: id.String(), Index: i, Asset: l.params.Asset, Address: address,
-			Amount: paybell.NewUnits(uint64(out.Value)), Raw: encodeTx(tx), Replaces: l.replaced(tx, id, address),
-		})
+			Amount: paybell.NewUnits(uint64(out.Value)), Replaces: l.replaced(tx, id, address),
+		}
+		if !kept { // once: a thousand outputs of a large transaction would fill the disk
+			t.Raw, kept = encodeTx(tx), true
+		}
+		found(t)
 	}
 }
 
@@ -474,7 +505,7 @@ func (l *look) replaced(tx *wire.MsgTx, id chainhash.Hash, address string) strin
 // those transfers that were neither found in a block nor are in the mempool. more
 // says that there is more to see, of blocks or of the mempool.
 func (l *look) mempool(more bool) (bool, error) {
-	var ids []string
+	var ids hashes
 	if err := l.node.call(l.ctx, &ids, "getrawmempool", false); err != nil {
 		return false, err
 	}
@@ -487,31 +518,16 @@ func (l *look) mempool(more bool) (bool, error) {
 			return false, errMoved // what left the mempool for a block that was not read is not missing
 		}
 	}
-	here := make(map[chainhash.Hash]bool, len(ids))
-	var fresh [][]any
-	for _, text := range ids {
-		var id chainhash.Hash
-		if err := chainhash.Decode(&id, text); err != nil {
-			return false, fmt.Errorf("has %.70q in its mempool", text)
-		}
-		here[id] = true
-		if _, known := l.pool.txs[id]; !known {
-			fresh = append(fresh, []any{text, 0})
-		}
-	}
-	for id := range l.pool.txs {
-		if !here[id] {
-			delete(l.pool.txs, id)
-		}
-	}
+	fresh := l.pool.update(ids)
+	var later []chainhash.Hash
 	if len(fresh) > maxNew {
-		fresh, more = fresh[:maxNew], true
+		fresh, later, more = fresh[:maxNew], fresh[maxNew:], true
 	}
 	if err := l.read(fresh); err != nil {
 		return false, err
 	}
-	ours := readable(l.pool.txs)
-	if err := l.judge(ours, best, here); err != nil {
+	ours := slices.Collect(maps.Values(l.pool.ours))
+	if err := l.judge(ours, best, later); err != nil {
 		return false, err
 	}
 	paid, err := l.paid(ours)
@@ -542,9 +558,14 @@ func (l *look) mempool(more bool) (bool, error) {
 // read fetches transactions of the mempool. Those that pay nobody of ours are
 // remembered as such, and those that cannot be read, which only Litecoin's extension
 // block has.
-func (l *look) read(fresh [][]any) error {
-	txs := map[chainhash.Hash]*wire.MsgTx{}
-	err := each(l.ctx, l.node, "getrawtransaction", fresh, func(i int, text string, err error) error {
+func (l *look) read(fresh []chainhash.Hash) error {
+	var txs []*wire.MsgTx
+	var there []chainhash.Hash
+	params := make([][]any, len(fresh))
+	for i, id := range fresh {
+		params[i] = []any{id.String(), 0}
+	}
+	err := each(l.ctx, l.node, "getrawtransaction", params, func(i int, text string, err error) error {
 		var refused *rpcError
 		if errors.As(err, &refused) {
 			return nil // it has left the mempool
@@ -552,40 +573,34 @@ func (l *look) read(fresh [][]any) error {
 		if err != nil {
 			return err
 		}
-		id, err := chainhash.NewHashFromStr(fresh[i][0].(string))
-		if err != nil {
-			return err
+		there = append(there, fresh[i])
+		if tx, err := decodeTx(text); err == nil && tx.TxHash() == fresh[i] {
+			txs = append(txs, tx)
 		}
-		tx, err := decodeTx(text)
-		if err != nil || tx.TxHash() != *id {
-			tx = nil
-		}
-		txs[*id] = tx
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	paid, err := l.paid(readable(txs))
+	paid, err := l.paid(txs)
 	if err != nil {
 		return err
 	}
-	for id, tx := range txs {
-		if tx != nil && !slices.ContainsFunc(tx.TxOut, func(out *wire.TxOut) bool { return paid[l.params.Address(out.PkScript)] }) {
-			tx = nil
+	for _, tx := range txs {
+		if slices.ContainsFunc(tx.TxOut, func(out *wire.TxOut) bool { return paid[l.params.Address(out.PkScript)] }) {
+			l.pool.ours[tx.TxHash()] = tx
 		}
-		l.pool.txs[id] = tx
+	}
+	for _, id := range there { // now that nothing can go wrong any more
+		l.pool.seen[id] = l.pool.looks
 	}
 	return nil
 }
 
-func readable(txs map[chainhash.Hash]*wire.MsgTx) []*wire.MsgTx {
-	return slices.DeleteFunc(slices.Collect(maps.Values(txs)), func(tx *wire.MsgTx) bool { return tx == nil })
-}
-
 // judge finds those transactions of the mempool that a block holds or contradicts:
 // btcd keeps them there when it catches up with a peer. Only a block makes them so.
-func (l *look) judge(txs []*wire.MsgTx, tip string, here map[chainhash.Hash]bool) error {
+// later are those in the mempool that were not read yet.
+func (l *look) judge(txs []*wire.MsgTx, tip string, later []chainhash.Hash) error {
 	if l.pool.stale == nil || l.pool.tip != tip {
 		l.pool.stale, l.pool.tip = map[chainhash.Hash]bool{}, tip
 	}
@@ -608,7 +623,8 @@ func (l *look) judge(txs []*wire.MsgTx, tip string, here map[chainhash.Hash]bool
 	}
 	found := false
 	err := each(l.ctx, l.node, "gettxout", params, func(i int, out *struct{}, err error) error {
-		if c := coins[i]; err == nil && out == nil && !here[c.Hash] {
+		c := coins[i]
+		if _, unconfirmed := l.pool.seen[c.Hash]; err == nil && out == nil && !unconfirmed && !slices.Contains(later, c.Hash) {
 			l.pool.stale[c.of], found = true, true
 		}
 		return err
@@ -645,7 +661,8 @@ func (l *look) missing(more bool) error {
 			return nil
 		}
 		tried[id] = true
-		t, lost := l.given[gone[id][0]], slices.ContainsFunc(gone[id], func(n name) bool { return l.lost[n] })
+		i := max(0, slices.IndexFunc(gone[id], func(n name) bool { return l.given[n].Raw != "" }))
+		t, lost := l.given[gone[id][i]], slices.ContainsFunc(gone[id], func(n name) bool { return l.lost[n] })
 		tx, err := decodeTx(t.Raw)
 		if err == nil {
 			for _, in := range tx.TxIn {

@@ -114,7 +114,7 @@ func TestScanOfAMisbehavingNode(t *testing.T) {
 		"another transaction":  {func(c *fakeChain) { c.blocks[4] = c.blocks[4][:162] + c.blocks[3][162:] }, "not those of its header"},
 		"always another tip":   {func(c *fakeChain) { c.answers["getbestblockhash"] = `"` + c.hashes[1] + `"` }, "changed while it was read"},
 		"no mempool":           {func(c *fakeChain) { c.answers["getrawmempool"] = `[1]` }, "not as expected"},
-		"names in the mempool": {func(c *fakeChain) { c.answers["getrawmempool"] = `["../../etc"]` }, `has "../../etc" in its mempool`},
+		"names in the mempool": {func(c *fakeChain) { c.answers["getrawmempool"] = `["../../etc"]` }, "getrawmempool is not as expected"},
 		"what nobody can read": {func(c *fakeChain) {
 			c.answers["getrawmempool"] = `["` + c.hashes[0] + `"]`
 			c.answers["getrawtransaction"] = `"0200000000080000"`

@@ -3,6 +3,7 @@ package bitcoin
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,8 +11,11 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
 
 	"github.com/paybell/paybell"
 )
@@ -124,9 +128,45 @@ func (a *rpcAnswer) read(into any, method string) error {
 	if into == nil {
 		return nil
 	}
-	if err := json.Unmarshal(a.Result, into); err != nil {
+	read := func() error { return json.Unmarshal(a.Result, into) }
+	if own, ok := into.(json.Unmarshaler); ok { // the whole answer was checked to be JSON
+		read = func() error { return own.UnmarshalJSON(a.Result) }
+	}
+	if err := read(); err != nil {
 		return fmt.Errorf("the result of %s is not as expected: %.60q", method, a.Result)
 	}
+	return nil
+}
+
+// hashes are ids in hex as nodes list them. A mempool has many: they are read without
+// making a text of each.
+type hashes []chainhash.Hash
+
+// UnmarshalJSON reads an array of texts of 64 digits.
+func (h *hashes) UnmarshalJSON(b []byte) error {
+	bad := errors.New("not a list of ids")
+	const width = 2 * chainhash.HashSize
+	if b = bytes.TrimSpace(b); len(b) == 0 || b[0] != '[' {
+		return bad
+	}
+	ids := make(hashes, 0, len(b)/(width+3)+1)
+	for {
+		start := bytes.IndexByte(b, '"')
+		if start < 0 {
+			break
+		}
+		b = b[start+1:]
+		if len(b) < width+1 || b[width] != '"' {
+			return bad
+		}
+		var id chainhash.Hash
+		if _, err := hex.Decode(id[:], b[:width]); err != nil {
+			return bad
+		}
+		slices.Reverse(id[:]) // as people write them
+		ids, b = append(ids, id), b[width+1:]
+	}
+	*h = ids
 	return nil
 }
 
