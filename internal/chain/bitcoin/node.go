@@ -151,11 +151,14 @@ func (h *hashes) UnmarshalJSON(b []byte) error {
 	}
 	ids := make(hashes, 0, len(b)/(width+3)+1)
 	for {
-		start := bytes.IndexByte(b, '"')
-		if start < 0 {
+		before, rest, more := bytes.Cut(b, []byte{'"'})
+		if len(bytes.Trim(before, "[], \t\r\n")) > 0 {
+			return bad
+		}
+		if !more {
 			break
 		}
-		b = b[start+1:]
+		b = rest
 		if len(b) < width+1 || b[width] != '"' {
 			return bad
 		}
