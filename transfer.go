@@ -25,7 +25,8 @@ type Transfer struct {
 	// that of the other transaction when it is replaced for good; 0: none has yet.
 	Height int64 `json:"height,omitempty"`
 	// Raw is the whole transaction in hex, on chains that keep it to broadcast it
-	// again; empty once it is settled.
+	// again; of several transfers of one transaction, one may have it. It is forgotten
+	// MaxReorg blocks after it was decided.
 	Raw string `json:"-"`
 
 	// Replaces is the transaction that this one double-spent, if the chain knows:
@@ -51,6 +52,9 @@ const (
 	Dropped  TransferStatus = "dropped"  // no node holds it any more; it may come back
 )
 
+// MaxReorg is how many blocks a chain may take back without anybody being asked.
+const MaxReorg = 144
+
 // ErrHalted is part of a chain's error that only people can end: it went so far back
 // that nobody knows which blocks count.
 var ErrHalted = errors.New("watching is halted")
@@ -62,9 +66,9 @@ type Watch struct {
 	// Ours finds those of some addresses that belong to payments. Asked after the
 	// chain was read, it cannot miss an address that was made in time for its money.
 	Ours func(addresses []string) ([]string, error)
-	// MinedAbove finds the transfers in blocks above a height, settled or not: what
-	// a reorg from there takes back.
-	MinedAbove func(height int64) ([]Transfer, error)
+	// DecidedAbove finds the transfers that blocks above a height decided, settled or
+	// not: mined there, or replaced for good. A reorg from there takes that back.
+	DecidedAbove func(height int64) ([]Transfer, error)
 }
 
 // Batch is what one look at a chain brought: every transfer that is new or not

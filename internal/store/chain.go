@@ -92,9 +92,10 @@ func (tx *Tx) OpenTransfers(network string) ([]paybell.Transfer, error) {
 	return list(tx, scanWhole, "SELECT "+transferColumns+", raw FROM transfers WHERE network = $1 AND settled = 0", network)
 }
 
-// MinedAbove lists a network's transfers in blocks above a height, settled or not.
-func (tx *Tx) MinedAbove(network string, height int64) ([]paybell.Transfer, error) {
-	return list(tx, scanWhole, "SELECT "+transferColumns+", raw FROM transfers WHERE network = $1 AND height > $2 AND height > 0 AND status = 'mined'", network, height)
+// DecidedAbove lists a network's transfers that were mined, or replaced for good, in
+// blocks above a height, settled or not.
+func (tx *Tx) DecidedAbove(network string, height int64) ([]paybell.Transfer, error) {
+	return list(tx, scanWhole, "SELECT "+transferColumns+", raw FROM transfers WHERE network = $1 AND height > $2 AND height > 0", network, height)
 }
 
 // scanWhole reads a transfer with its transaction.
@@ -127,19 +128,24 @@ func (tx *Tx) PaymentAt(network, address string) (invoiceID string, p paybell.Pa
 
 // RecordTransfer writes what a chain says of a transfer now. When and since
 // when it was first seen stay as they were first written. The transaction itself is
-// kept until the transfer is settled. What is mined goes back only when its block was
+// kept until ForgetRaw. What is mined goes back only when its block was
 // taken back: blocks say more than a mempool.
 func (tx *Tx) RecordTransfer(invoiceID string, t paybell.Transfer, settled bool) error {
-	if settled {
-		t.Raw = ""
-	}
 	_, err := tx.exec(`INSERT INTO transfers (`+transferColumns+`, invoice_id, settled, raw)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 		ON CONFLICT (network, txid, position, asset) DO UPDATE SET status = excluded.status, confirmations = excluded.confirmations,
-			height = excluded.height, reorged = excluded.reorged, settled = excluded.settled, raw = excluded.raw
+			height = excluded.height, reorged = excluded.reorged, settled = excluded.settled,
+			raw = CASE WHEN excluded.raw = '' THEN transfers.raw ELSE excluded.raw END
 		WHERE transfers.status <> 'mined' OR excluded.status = 'mined' OR excluded.reorged = 1`,
 		t.Network, t.TxID, t.Index, t.Asset, t.PaymentID, t.Address, t.Amount, string(t.Status), t.Confirmations, t.Height,
 		flag(t.Reorged), t.Replaces, micros(t.SeenAt), micros(t.AbsentAt), invoiceID, flag(settled), t.Raw)
+	return err
+}
+
+// ForgetRaw forgets the transactions of transfers that a network's blocks up to a
+// height decided: nobody will need them again.
+func (tx *Tx) ForgetRaw(network string, height int64) error {
+	_, err := tx.exec("UPDATE transfers SET raw = '' WHERE network = $1 AND height > 0 AND height <= $2 AND raw <> ''", network, height)
 	return err
 }
 

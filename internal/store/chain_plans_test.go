@@ -23,8 +23,8 @@ func TestPlansOfChain(t *testing.T) {
 			_, err := tx.PaidTo("n", []string{"a", "b"})
 			return err
 		}, "SEARCH payments USING COVERING INDEX sqlite_autoindex_payments_2 (network=? AND address=?)"},
-		{"MinedAbove", func(tx *Tx) error {
-			_, err := tx.MinedAbove("n", 5)
+		{"DecidedAbove", func(tx *Tx) error {
+			_, err := tx.DecidedAbove("n", 5)
 			return err
 		}, "SEARCH transfers USING INDEX transfers_height (network=? AND height>?)"},
 		{"OpenTransfers", func(tx *Tx) error {

@@ -108,8 +108,8 @@ func (w *Watcher) watch(ctx context.Context, open []paybell.Transfer) paybell.Wa
 		Ours: func(addresses []string) ([]string, error) {
 			return store.View(ctx, w.DB, func(tx *store.Tx) ([]string, error) { return tx.PaidTo(network, addresses) })
 		},
-		MinedAbove: func(height int64) ([]paybell.Transfer, error) {
-			return store.View(ctx, w.DB, func(tx *store.Tx) ([]paybell.Transfer, error) { return tx.MinedAbove(network, height) })
+		DecidedAbove: func(height int64) ([]paybell.Transfer, error) {
+			return store.View(ctx, w.DB, func(tx *store.Tx) ([]paybell.Transfer, error) { return tx.DecidedAbove(network, height) })
 		},
 	}
 }
@@ -163,6 +163,11 @@ func (w *Watcher) record(ctx context.Context, from position, batch paybell.Batch
 	return store.Do(ctx, w.DB, func(tx *store.Tx) error {
 		if err := move(tx, cursor, next); err != nil {
 			return err
+		}
+		if next.Height > cursor.Height {
+			if err := tx.ForgetRaw(cursor.Network, next.Height-paybell.MaxReorg); err != nil {
+				return err
+			}
 		}
 		if !absent.IsZero() && at.Sub(absent) >= Outage {
 			if err := tx.Extend(cursor.Network, absent, at.Sub(absent)); err != nil {

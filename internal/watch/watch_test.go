@@ -589,7 +589,7 @@ func TestOursIsAskedAfterTheLook(t *testing.T) {
 	var open []paybell.Transfer
 	chain.asks = func(w paybell.Watch) {
 		var err error
-		if mined, err = w.MinedAbove(2); err != nil {
+		if mined, err = w.DecidedAbove(2); err != nil {
 			t.Error(err)
 		}
 		open = w.Open

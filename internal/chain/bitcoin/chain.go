@@ -259,9 +259,9 @@ func (l *look) hold(transfers []paybell.Transfer) {
 	}
 }
 
-// takeBack takes those into the look that were mined above a height.
+// takeBack takes those into the look that blocks above a height decided.
 func (l *look) takeBack(above int64) error {
-	undone, err := l.watch.MinedAbove(above)
+	undone, err := l.watch.DecidedAbove(above)
 	if err != nil {
 		return err
 	}
@@ -423,7 +423,7 @@ func (l *look) block(height int64) error {
 // recheck takes those into the look that are said to be in the block at a height:
 // whether they are is found out.
 func (l *look) recheck(height int64) error {
-	above, err := l.watch.MinedAbove(height - 1)
+	above, err := l.watch.DecidedAbove(height - 1)
 	if err != nil {
 		return err
 	}
@@ -545,7 +545,7 @@ func (l *look) mempool(more bool) (bool, error) {
 				if g.Status == paybell.Mined && !l.lost[nameOf(t)] {
 					return // nodes forget at times to take out what is in a block
 				}
-				t.Reorged, t.Replaces = g.Reorged || l.lost[nameOf(t)], g.Replaces
+				t.Reorged, t.Replaces = l.reorged(g), g.Replaces
 			}
 			if _, mined := l.now[nameOf(t)]; !mined {
 				l.now[nameOf(t)] = t
@@ -672,6 +672,9 @@ func (l *look) missing(more bool) error {
 			}
 		}
 		status := paybell.Mempool
+		if t.Status == paybell.Replaced {
+			status = paybell.Replaced
+		}
 		if !more || !lost { // else it may be in a block that is not read yet
 			if status, err = l.fate(t, tx, lost); err != nil {
 				return err
@@ -679,7 +682,7 @@ func (l *look) missing(more bool) error {
 		}
 		for _, n := range gone[id] {
 			if t := l.given[n]; status != "" {
-				t.Status, t.Height, t.Reorged = status, 0, t.Reorged || l.lost[n]
+				t.Status, t.Height, t.Reorged = status, 0, l.reorged(t)
 				l.now[n] = t
 			}
 		}
@@ -696,6 +699,11 @@ func (l *look) missing(more bool) error {
 		}
 	}
 	return nil
+}
+
+// reorged reports whether a given transfer lost its block, now or before.
+func (l *look) reorged(given paybell.Transfer) bool {
+	return given.Reorged || given.Status == paybell.Mined && l.lost[nameOf(given)]
 }
 
 // fate is what has become of a transaction that is not there; "": it is to be looked
@@ -756,7 +764,7 @@ func (l *look) news() []paybell.Transfer {
 			continue
 		}
 		if height, ended := l.closed[t.TxID]; ended {
-			t.Status, t.Height, t.Reorged = paybell.Replaced, height, t.Reorged || l.lost[n]
+			t.Status, t.Height, t.Reorged = paybell.Replaced, height, l.reorged(t)
 		}
 		l.now[n] = t
 	}

@@ -127,8 +127,8 @@ func TestScanOfAMisbehavingNode(t *testing.T) {
 			}
 			asked := 0
 			w := paybell.Watch{
-				Ours:       func([]string) ([]string, error) { asked++; return nil, nil },
-				MinedAbove: func(int64) ([]paybell.Transfer, error) { return nil, nil },
+				Ours:         func([]string) ([]string, error) { asked++; return nil, nil },
+				DecidedAbove: func(int64) ([]paybell.Transfer, error) { return nil, nil },
 			}
 			node := newFakeChain(5)
 			from, err := New(p, fakeNode(t, newFakeChain(4).ServeHTTP)).Scan(t.Context(), "", w)

@@ -8,11 +8,13 @@ import (
 	"strings"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
+
+	"github.com/paybell/paybell"
 )
 
 // kept is how many blocks are remembered: a reorg that goes deeper halts the
 // watching, since what it takes back can no longer be told from what it does not.
-const kept = 144
+const kept = paybell.MaxReorg
 
 // cursor is how far the chain was followed: our own chain of headers, cut off at its
 // old end.

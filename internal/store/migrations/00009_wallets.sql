@@ -35,6 +35,7 @@ UPDATE clients SET permissions = permissions & ~32;
 ALTER TABLE transfers ADD COLUMN height BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE transfers ADD COLUMN raw TEXT NOT NULL DEFAULT '';
 CREATE INDEX transfers_height ON transfers (network, height) WHERE height > 0;
+CREATE INDEX transfers_raw ON transfers (network, height) WHERE raw <> '';
 
 ALTER TABLE cursors ADD COLUMN height BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE cursors ADD COLUMN trouble TEXT NOT NULL DEFAULT '';

@@ -22,7 +22,7 @@ var chainTests = map[string]func(*testing.T, *store.DB){
 	"Chain/Extend":         testExtend,
 	"Chain/RecordTransfer": testRecordTransfer,
 	"Chain/Raw":            testRaw,
-	"Chain/MinedAbove":     testMinedAbove,
+	"Chain/DecidedAbove":   testDecidedAbove,
 	"Chain/PaidTo":         testPaidTo,
 	"Chain/OpenTransfers":  testOpenTransfers,
 	"Chain/AbsentAt":       testAbsentAt,
@@ -275,7 +275,7 @@ func testRaw(t *testing.T, db *store.DB) {
 		t.Helper()
 		recordTransfer(t, db, inv.ID, tr, settled)
 		open := view(t, db, func(tx *store.Tx) ([]paybell.Transfer, error) { return tx.OpenTransfers(tr.Network) })
-		mined := view(t, db, func(tx *store.Tx) ([]paybell.Transfer, error) { return tx.MinedAbove(tr.Network, 4) })
+		mined := view(t, db, func(tx *store.Tx) ([]paybell.Transfer, error) { return tx.DecidedAbove(tr.Network, 4) })
 		if (len(open) == 0) != settled || len(mined) != 1 || mined[0].Raw != raw || len(open) > 0 && open[0].Raw != raw {
 			t.Errorf("%s: %d open, mined %.200v; want the transaction %.20q", why, len(open), mined, raw)
 		}
@@ -286,15 +286,18 @@ func testRaw(t *testing.T, db *store.DB) {
 	want("none", false, "")
 	tr.Raw = strings.Repeat("00ff", 50_000)
 	want("it came", false, tr.Raw)
-	want("settled", true, "")
-	tr.Raw = "0200"
-	want("open again", false, "0200")
+	want("settled", true, tr.Raw)
+	whole := tr.Raw
 	tr.Raw = ""
-	want("forgotten", false, "")
+	want("told without it", false, whole)
+	do(t, db, func(tx *store.Tx) error { return errors.Join(tx.ForgetRaw(tr.Network, 4), tx.ForgetRaw("other", 5)) })
+	want("not old yet", true, whole)
+	do(t, db, func(tx *store.Tx) error { return tx.ForgetRaw(tr.Network, 5) })
+	want("forgotten", true, "")
 }
 
 // All that a reorg takes back is found, settled or not, and nothing else.
-func testMinedAbove(t *testing.T, db *store.DB) {
+func testDecidedAbove(t *testing.T, db *store.DB) {
 	s := NewShop(t, db)
 	inv, tr := s.paid(t, "address")
 	var all []paybell.Transfer
@@ -303,11 +306,11 @@ func testMinedAbove(t *testing.T, db *store.DB) {
 		status paybell.TransferStatus
 	}{
 		{9, paybell.Mined}, {10, paybell.Mined}, {11, paybell.Mined}, {11, paybell.Mined}, {12, paybell.Mined},
-		{0, paybell.Mempool}, {0, paybell.Dropped}, {13, paybell.Replaced}, {15, paybell.Mined}, // decided at 13, not mined there
+		{0, paybell.Mempool}, {0, paybell.Dropped}, {13, paybell.Replaced}, {15, paybell.Mined},
 	} {
 		tr.TxID, tr.Height, tr.Status = fmt.Sprint("tx ", i), is.height, is.status
 		recordTransfer(t, db, inv.ID, tr, i%2 == 0)
-		if tr.Status == paybell.Mined {
+		if tr.Height > 0 {
 			all = append(all, tr)
 		}
 	}
@@ -315,7 +318,7 @@ func testMinedAbove(t *testing.T, db *store.DB) {
 	other.Network, other.TxID = "zz", "other"
 	recordTransfer(t, db, inv.ID, other, false)
 	above := func(height int64) []paybell.Transfer {
-		found := view(t, db, func(tx *store.Tx) ([]paybell.Transfer, error) { return tx.MinedAbove(paybell.SandboxNetwork, height) })
+		found := view(t, db, func(tx *store.Tx) ([]paybell.Transfer, error) { return tx.DecidedAbove(paybell.SandboxNetwork, height) })
 		slices.SortFunc(found, func(a, b paybell.Transfer) int { return cmp.Compare(a.TxID, b.TxID) })
 		return found
 	}

@@ -242,8 +242,7 @@ func reorgAndConflict(r nodeRig) {
 	r.want(b, "pending replaced,reorged 0/0/0/100000; a 100000 replaced for good reorged", "invoiceReverted")
 }
 
-// completedThenConflict takes back what is no longer looked after: how it went away is
-// not known any more.
+// completedThenConflict takes back what is no longer looked after.
 func completedThenConflict(r nodeRig) {
 	b := r.bill()
 	a := r.pay(b, due)
@@ -252,7 +251,7 @@ func completedThenConflict(r nodeRig) {
 	r.want(b, "completed 100000/100000/100000/0; a 100000 mined x3", "invoicePaid invoiceCompleted")
 	r.world.ReorgTo(3, r.world.Conflict(a, r.world.Other()))
 	r.look()
-	r.want(b, "completed reorged 0/0/0/100000; a 100000 dropped reorged", "invoiceFlagged")
+	r.want(b, "completed replaced,reorged 0/0/0/100000; a 100000 replaced for good reorged", "invoiceFlagged")
 }
 
 func replacedByLess(r nodeRig) {

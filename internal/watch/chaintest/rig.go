@@ -276,8 +276,8 @@ func (r *rig[W]) stands(again bool) {
 		Ours: func(addresses []string) ([]string, error) {
 			return store.View(r.Context(), r.db, func(tx *store.Tx) ([]string, error) { return tx.PaidTo(r.network, addresses) })
 		},
-		MinedAbove: func(height int64) ([]paybell.Transfer, error) {
-			return store.View(r.Context(), r.db, func(tx *store.Tx) ([]paybell.Transfer, error) { return tx.MinedAbove(r.network, height) })
+		DecidedAbove: func(height int64) ([]paybell.Transfer, error) {
+			return store.View(r.Context(), r.db, func(tx *store.Tx) ([]paybell.Transfer, error) { return tx.DecidedAbove(r.network, height) })
 		},
 	})
 	if err != nil || batch.More || len(batch.Transfers) > 0 {
