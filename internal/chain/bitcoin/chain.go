@@ -262,14 +262,25 @@ func (l *look) hold(transfers []paybell.Transfer) {
 // takeBack takes those into the look that blocks above a height decided.
 func (l *look) takeBack(above int64) error {
 	undone, err := l.watch.DecidedAbove(above)
-	if err != nil {
-		return err
+	if err == nil {
+		l.lose(undone)
 	}
+	return err
+}
+
+// lose takes those into the look whose blocks are to be found again. What was replaced
+// so long ago that its transaction was forgotten stays so.
+func (l *look) lose(undone []paybell.Transfer) {
 	l.hold(undone)
-	for _, t := range undone {
-		l.lost[nameOf(t)] = true
+	raw := map[string]bool{}
+	for _, t := range l.given {
+		raw[t.TxID] = raw[t.TxID] || t.Raw != ""
 	}
-	return nil
+	for _, t := range undone {
+		if t.Status == paybell.Mined || raw[t.TxID] {
+			l.lost[nameOf(t)] = true
+		}
+	}
 }
 
 // rewind goes back to where our chain and the node's part, and says up to which
@@ -427,12 +438,7 @@ func (l *look) recheck(height int64) error {
 	if err != nil {
 		return err
 	}
-	for _, t := range above {
-		if t.Height == height {
-			l.hold([]paybell.Transfer{t})
-			l.lost[nameOf(t)] = true
-		}
-	}
+	l.lose(slices.DeleteFunc(above, func(t paybell.Transfer) bool { return t.Height != height }))
 	return nil
 }
 
@@ -647,7 +653,7 @@ func (l *look) judge(txs []*wire.MsgTx, tip string, later []chainhash.Hash) erro
 func (l *look) missing(more bool) error {
 	gone := map[string][]name{} // by transaction
 	for n, t := range l.given {
-		if _, found := l.now[n]; found || t.Status == paybell.Mined && !l.lost[n] {
+		if _, found := l.now[n]; found || t.Height > 0 && !l.lost[n] { // decided
 			continue
 		}
 		if _, ended := l.closed[t.TxID]; !ended {

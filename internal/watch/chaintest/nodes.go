@@ -24,6 +24,7 @@ var onNodes = []scenario[Node]{
 	{"conflict in a block", Need{}, conflictInABlock},
 	{"conflict in a block of what was never seen", Need{}, conflictNeverSeen},
 	{"conflict in a block that is taken back", Need{}, conflictTakenBack},
+	{"conflict that waits again", Need{}, conflictWaitsAgain},
 	{"reorg into another block at once", Need{}, intoAnotherBlock},
 	{"reorg and conflict in the new block", Need{}, reorgAndConflict},
 	{"completed, then another is in the new block", Need{}, completedThenConflict},
@@ -215,6 +216,21 @@ func conflictTakenBack(r nodeRig) {
 	r.world.Mine(1)
 	r.look()
 	r.want(b, "completed 100000/100000/100000/0; a 100000 mined x3", "invoiceCompleted")
+}
+
+func conflictWaitsAgain(r nodeRig) {
+	b := r.bill()
+	a := r.pay(b, due)
+	r.look()
+	r.world.MineTxs(r.world.Conflict(a, r.world.Other()))
+	r.look()
+	r.want(b, "pending replaced 0/0/0/100000; a 100000 replaced for good", "invoicePaid invoiceReverted")
+	r.world.ReorgTo(1) // the node has the other one in its mempool again
+	r.look()
+	r.want(b, "pending replaced 0/0/0/100000; a 100000 replaced", "")
+	r.world.Mine(1)
+	r.look()
+	r.want(b, "pending replaced 0/0/0/100000; a 100000 replaced for good", "")
 }
 
 func intoAnotherBlock(r nodeRig) {
