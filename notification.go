@@ -215,7 +215,8 @@ type extraPaymentJSON struct {
 	Confirmed Units   `json:"confirmed"`
 	Missing   Units   `json:"missing"`
 	Accepted  Units   `json:"accepted"`
-	TxIDs     []txRef `json:"transfers"`
+	TxIDs     []txRef `json:"transfers"`                  // the greatest, at most MaxTold
+	More      int     `json:"transfersLeftOut,omitempty"` // how many others there are
 }
 
 type txRef struct {
@@ -392,12 +393,13 @@ func newPaymentJSON(inv *Invoice, p Payment, native Currency) paymentJSON {
 	rate := p.Rate.String()
 	var hashes []string
 	var detected time.Time
+	told, _ := inv.Told(p)
+	for _, t := range told {
+		hashes = append(hashes, t.TxID)
+	}
 	for _, t := range inv.Transfers {
-		if t.PaymentID == p.ID {
-			hashes = append(hashes, t.TxID)
-			if detected.IsZero() || t.SeenAt.Before(detected) {
-				detected = t.SeenAt
-			}
+		if t.PaymentID == p.ID && (detected.IsZero() || t.SeenAt.Before(detected)) {
+			detected = t.SeenAt
 		}
 	}
 	state := inv.PaymentState(p)
@@ -430,10 +432,10 @@ func newExtraPaymentJSON(inv *Invoice, p Payment) extraPaymentJSON {
 		ID: p.ID, Currency: p.Currency, Due: p.Due, Seen: m.Seen, Confirmed: m.Confirmed,
 		Missing: m.Missing, Accepted: p.Accepted, TxIDs: []txRef{},
 	}
-	for _, t := range inv.Transfers {
-		if t.PaymentID == p.ID {
-			j.TxIDs = append(j.TxIDs, txRef{t.TxID, t.Index, t.Amount, t.Status, t.Confirmations, inv.late(p, t)})
-		}
+	told, more := inv.Told(p)
+	for _, t := range told {
+		j.TxIDs = append(j.TxIDs, txRef{t.TxID, t.Index, t.Amount, t.Status, t.Confirmations, inv.late(p, t)})
 	}
+	j.More = more
 	return j
 }

@@ -1,6 +1,7 @@
 package paybell
 
 import (
+	"slices"
 	"time"
 
 	"github.com/shopspring/decimal"
@@ -84,6 +85,36 @@ func (inv *Invoice) Money(p Payment) Money {
 		m.Missing = p.Due.Sub(m.Counted)
 	}
 	return m
+}
+
+// MaxTold bounds how many transfers of a payment are told and shown: anybody can send
+// dust, a thousand times.
+const MaxTold = 100
+
+// Told are the transfers of p that are told and shown, in the order of their names: the
+// MaxTold greatest, those that stand before others. more is how many are left out. All
+// of them count.
+func (inv *Invoice) Told(p Payment) (told []Transfer, more int) {
+	for _, t := range inv.Transfers {
+		if t.PaymentID == p.ID {
+			told = append(told, t)
+		}
+	}
+	if more = len(told) - MaxTold; more <= 0 {
+		return told, 0
+	}
+	slices.SortStableFunc(told, func(a, b Transfer) int {
+		if a.Standing() != b.Standing() {
+			if a.Standing() {
+				return -1
+			}
+			return 1
+		}
+		return b.Amount.Cmp(a.Amount)
+	})
+	told = told[:MaxTold]
+	slices.SortFunc(told, compareTransfers)
+	return told, more
 }
 
 // enough is the least that pays p in full.

@@ -72,7 +72,7 @@ func TestAnyPolicy(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := Policy{Paid: count.Draw(t, "paid")}
 		froms := rapid.SliceOfN(amount, 0, MaxTiers).Draw(t, "from")
-		counts := rapid.SliceOfN(count, len(froms), len(froms)).Draw(t, "confirmations")
+		counts := rapid.SliceOfN(count, len(froms)+1, len(froms)+1).Draw(t, "confirmations")
 		if rapid.IntRange(0, 5).Draw(t, "in order") > 0 {
 			slices.SortFunc(froms, Units.Cmp)
 			slices.Sort(counts)

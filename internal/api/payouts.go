@@ -19,7 +19,7 @@ func (s *Server) getPayouts(w http.ResponseWriter, r *request) error {
 	if j == nil {
 		j = &payoutsJSON{PaidTransactions: []paidJSON{}, Items: []payoutJSON{}}
 	}
-	paging := s.paging(r, len(inv.Transfers), "") // all of them: an invoice is read whole
+	paging := s.paging(r, len(inv.Transfers), "") // on one page: of dust, the greatest
 	j.Paging = &paging
 	return reply(w, http.StatusOK, j)
 }
@@ -81,8 +81,9 @@ func newPayoutsJSON(inv *paybell.Invoice, v *version) *payoutsJSON {
 	var j *payoutsJSON
 	for _, p := range inv.Payments {
 		coin, _ := paybell.FindCurrency(p.Currency)
-		for _, t := range inv.Transfers {
-			if t.PaymentID != p.ID || !t.Standing() {
+		told, _ := inv.Told(p)
+		for _, t := range told {
+			if !t.Standing() {
 				continue
 			}
 			if j == nil {

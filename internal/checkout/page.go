@@ -305,10 +305,13 @@ type Receipt struct {
 
 // Receipts lists the money that stands.
 func (p *page) Receipts() (list []Receipt) {
-	for _, t := range p.Invoice.Transfers {
-		if coin, _ := paybell.FindCurrency(t.Asset); t.Standing() {
-			amount := t.Amount.Coins(coin.Decimals).String() + " " + coin.Symbol
-			list = append(list, Receipt{amount, t.Address, t.TxID, p.moment(t.SeenAt), t.Confirmations})
+	for _, payment := range p.Invoice.Payments {
+		told, _ := p.Invoice.Told(payment)
+		for _, t := range told {
+			if coin, _ := paybell.FindCurrency(t.Asset); t.Standing() {
+				amount := t.Amount.Coins(coin.Decimals).String() + " " + coin.Symbol
+				list = append(list, Receipt{amount, t.Address, t.TxID, p.moment(t.SeenAt), t.Confirmations})
+			}
 		}
 	}
 	return list
