@@ -164,7 +164,7 @@ func (c *walletAddCmd) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		text := fmt.Sprintf("%s is received with this wallet from now on: %s.\n\n  id    %s\n  next  address %d\n\n%s", v.Coin.Name, v.Kind, v.ID, v.NextIndex,
+		text := fmt.Sprintf("%s is received with this wallet from now on: %s on %s %s.\n\n  id    %s\n  next  address %d\n\n%s", v.Coin.Name, v.Kind, v.Coin.Name, v.Chain.Chain, v.ID, v.NextIndex,
 			strings.Join(desk.PolicyInWords(v.Coin, v.Policy), "\n"))
 		if v.Chain.ScannedAt.IsZero() {
 			text += fmt.Sprintf("\n\nNo server has looked at the %s network yet, so buyers are not offered the coin: start it with --%s-node.", v.Coin.Name, v.Network)

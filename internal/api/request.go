@@ -102,7 +102,7 @@ func (s *Server) logAccess(w *recorder, r *request, err error, took time.Duratio
 		level = slog.LevelDebug
 	}
 	attrs := []slog.Attr{
-		slog.String("request", r.id), slog.String("method", cut(r.Method, 20)), slog.String("path", cut(r.URL.Path, 200)),
+		slog.String("request", r.id), slog.String("method", cut(r.Method, 20)), slog.String("path", loggedPath(r)),
 		slog.String("route", r.Pattern), slog.Int("status", w.status), slog.Int("bytes", w.bytes), slog.Duration("took", took),
 	}
 	if r.actor.ClientID != "" {
@@ -112,6 +112,18 @@ func (s *Server) logAccess(w *recorder, r *request, err error, took time.Duratio
 		attrs = append(attrs, slog.String("code", string(codeOf(r, err))))
 	}
 	s.Log.LogAttrs(context.WithoutCancel(r.Context()), level, "request", attrs...)
+}
+
+// loggedPath is the path of a request for the log: without what is no wallet's id
+// where one belongs, since somebody may have written a key there.
+func loggedPath(r *request) string {
+	path := r.URL.Path
+	if id := r.PathValue("walletId"); id != "" {
+		if _, ok := paybell.ParseUUID(id); !ok {
+			path = strings.Replace(path, id, "…", 1)
+		}
+	}
+	return cut(path, 200)
 }
 
 // cut shortens a text to so many bytes, and not within a character.

@@ -158,6 +158,13 @@ func TestAccessLog(t *testing.T) {
 	if strings.Contains(log, "hidden") || strings.Count(log, "\n") != 1 {
 		t.Errorf("logged %s", log)
 	}
+	for id, path := range map[string]string{"hidden": "/wallets/…/policy", "01a20ad2-2d8e-732f-920d-3ff58020e292": "/wallets/01a20ad2-2d8e-732f-920d-3ff58020e292/policy"} {
+		r := httptest.NewRequest("GET", "/wallets/"+id+"/policy", nil)
+		r.SetPathValue("walletId", id)
+		if _, log := serveOnce(t, r, failing(paybell.Errorf(paybell.NotFound, "there is none"))); !strings.Contains(log, `"path":"`+path+`"`) || strings.Contains(log, "hidden") {
+			t.Errorf("logged %s", log)
+		}
+	}
 	if _, log := serveOnce(t, httptest.NewRequest("GET", "/x", nil), func(w http.ResponseWriter, _ *request) error { return say(w, "ok") }); !strings.Contains(log, "DEBUG") || !strings.Contains(log, `"status":200`) {
 		t.Errorf("logged %s", log)
 	}

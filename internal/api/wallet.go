@@ -3,7 +3,9 @@ package api
 import (
 	"cmp"
 	"encoding/json"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/paybell/paybell"
 	"github.com/paybell/paybell/internal/desk"
@@ -125,6 +127,10 @@ type walletBody struct {
 	Policy       *policyBody `json:"policy"`
 }
 
+// maxKeyName is how long the name of a key in a body can be to be repeated. Nothing
+// that has to be kept secret is so short.
+const maxKeyName = 16
+
 // readWallet reads a wallet that somebody wants to add. Errors hold nothing of the
 // key: it may be a private one.
 func readWallet(body []byte) (in desk.NewWallet, err error) {
@@ -135,8 +141,14 @@ func readWallet(body []byte) (in desk.NewWallet, err error) {
 	if all["key"] == nil { // which is how CoinPayments asks for one of its own
 		return in, paybell.Errorf(paybell.NotSupported, watchedOnly+` To add one, send "key": its extended public key or output descriptor.`)
 	}
+	known := []string{"currency", "currencyId", "key", "from", "firstAddress", "policy"}
+	for key := range all {
+		if len(key) > maxKeyName && !slices.Contains(known, key) { // it is not repeated
+			return in, paybell.Errorf(paybell.Invalid, "The body has a key that is not known here; known are: %s", strings.Join(known, ", "))
+		}
+	}
 	var b walletBody
-	if err := decodeOnly(body, &b, "currency", "currencyId", "key", "from", "firstAddress", "policy"); err != nil {
+	if err := decodeOnly(body, &b, known...); err != nil {
 		return in, err
 	}
 	in = desk.NewWallet{Currency: cmp.Or(string(b.Currency), string(b.CurrencyID)), Key: b.Key, From: b.From, FirstAddress: b.FirstAddress}

@@ -82,6 +82,12 @@ func TestWallets(t *testing.T) {
 	b.same(get(b, b.want(200, b.shop, "POST", path+"/preview", `{"currency":"ltc","key":"pub:used","from":70}`), "first"), "70")
 	b.same(b.want(200, b.shop, "GET", path, ""), "[]")
 	b.wantField(b.call(b.shop, "POST", path, `{"currency":"LTC","key":"pub:used"}`), "firstAddress", "wallet program")
+	if a := b.call(b.shop, "POST", path, `{"currency":"LTC","key":"pub:used","prv:secret and more":1}`); a.status != 400 || strings.Contains(string(a.body), "prv:") {
+		t.Errorf("a key in the wrong place is answered with %d %s", a.status, a.body)
+	}
+	if a := b.call(b.shop, "GET", path+"/prv:secret", ""); a.status != 404 || strings.Contains(strings.ReplaceAll(string(a.body), "/prv:secret", ""), "prv:") {
+		t.Errorf("a key in the wrong place is answered with %d %s", a.status, a.body)
+	}
 	b.wantField(b.call(b.shop, "POST", path, `{"currency":"LTC","key":"pub:used","firstAddress":"ltc1zoe0"}`), "firstAddress", "ltc1used0")
 
 	added := b.want(201, b.shop, "POST", path, `{"currency":"LTC","key":"pub:used","firstAddress":"ltc1used0","policy":{"paid":1,"completed":[{"confirmations":2},{"from":0.5,"confirmations":6}]}}`)

@@ -148,7 +148,13 @@ func newOtherCoin(c paybell.Currency) otherCoin {
 func (c walletCard) Receivable() bool { return c.Chain.Network != "" && !c.Chain.Unwatched }
 
 // Trouble is what is wrong with how the coin's chain is watched.
-func (c walletCard) Trouble() string { return chainTrouble(c.Chain) }
+func (c walletCard) Trouble() string {
+	if c.Live && c.Wallet.Kind == "" && !c.Chain.Unwatched {
+		return fmt.Sprintf("This key is not for %s, the %s network that this server watches now, so buyers are not offered %s. "+
+			"Give a key that is for it; or if the key is right, whoever runs the server must start it with a node of the key's network.", c.Chain.Chain, c.Coin.Name, c.Coin.Symbol)
+	}
+	return chainTrouble(c.Chain)
+}
 
 // Halted reports whether nothing goes on until somebody decides.
 func (c walletCard) Halted() bool { return c.Chain.Halted }

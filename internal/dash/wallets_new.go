@@ -24,6 +24,9 @@ type walletForm struct {
 	Step    int
 }
 
+// maxIndexText is as much as the page lets people write for the number of an address.
+const maxIndexText = 10
+
 // askWallet asks for a key.
 func (s *Server) askWallet(ctx context.Context, r *request) (view, error) {
 	card, err := s.receivable(ctx, r)
@@ -68,6 +71,9 @@ func (s *Server) newWallet(w http.ResponseWriter, r *request) error {
 		}
 	}
 	failed := errors.Join(fromErr, err)
+	if fromErr != nil && len(f.From) > maxIndexText {
+		f.From = "" // no number that was mistyped; it may be a key
+	}
 	f.Preview, err = s.Desk.PreviewWallet(r.Context(), r.Person.Actor(), in)
 	if err == nil {
 		f.Key = f.Preview.Key // public, and in its one form

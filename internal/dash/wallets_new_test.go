@@ -133,6 +133,9 @@ func TestAddWallet(t *testing.T) {
 		if strings.Contains(a.body, html.EscapeString(secret)) || strings.Contains(a.body, secret[:16]) {
 			t.Errorf("%s is sent back", name)
 		}
+		if a := v.post(add, "key", zpub, "from", secret).want(t, 422); strings.Contains(a.body, secret[:16]) {
+			t.Errorf("%s is sent back as a number", name)
+		}
 		for _, from := range []string{"x", "-1"} { // which is complained about first must not matter
 			if a := v.post(add, "key", secret, "from", from).want(t, 422); strings.Contains(a.body, secret[:16]) {
 				t.Errorf("%s is sent back, with the number %q", name, from)
@@ -451,6 +454,16 @@ func TestUnwatchedWallet(t *testing.T) {
 	if strings.Contains(text, "Replace key") || !strings.Contains(text, "/remove/"+w.ID) || !strings.Contains(text, "--bitcoin-node") {
 		t.Errorf("its card says:\n%s", text)
 	}
+}
+
+// A wallet whose key is for another chain of the network than the one that is watched.
+func TestWalletOfAnotherChain(t *testing.T) {
+	r := newRig(t, chainOf(paybell.BitcoinNetwork, "mainnet", none))
+	r.looked(paybell.BitcoinNetwork, 800_000, time.Now())
+	r.wallet()
+	chainOf(paybell.BitcoinNetwork, "regtest", none)(r.desk)
+	r.server.Desk = &desk.Desk{DB: r.desk.DB, Quote: r.desk.Quote, Sandbox: r.desk.Sandbox, Networks: r.desk.Networks}
+	r.owner.get(walletsPath).want(t, 200, "This key is not for regtest, the Bitcoin network that this server watches now, so buyers are not offered BTC.")
 }
 
 func TestSplitKey(t *testing.T) {

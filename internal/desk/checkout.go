@@ -105,7 +105,7 @@ func (d *Desk) coinsFor(ctx context.Context, inv *paybell.Invoice, at time.Time)
 		switch code := paybell.CodeOf(err); {
 		case err != nil && code != paybell.Unavailable && code != paybell.Invalid:
 			return nil, err
-		case err == nil && !o.due.IsZero():
+		case err == nil && o.sendable() == nil:
 			coins = append(coins, PricedCoin{Currency: c, Due: o.due, Delayed: r.delayed[c.Network]})
 		}
 	}

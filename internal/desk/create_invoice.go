@@ -76,6 +76,9 @@ func (d *Desk) newInvoice(ctx context.Context, a Actor, in NewInvoice) (func(*st
 		if offer, err = d.offer(ctx, a.MerchantID, in.Bill, in.PaymentCurrency); err != nil {
 			return nil, err
 		}
+		if err := offer.sendable(); err != nil {
+			return nil, inField("payment.paymentCurrency", err)
+		}
 	}
 	return func(tx *store.Tx) (paybell.Invoice, error) {
 		if in.UniquePO {

@@ -10,7 +10,8 @@ import (
 )
 
 // Limits are the least and the most of one currency that an invoice can ask for
-// when it is paid in another: nothing finer than either can count.
+// when it is paid in another: nothing finer than either can count, and nothing less
+// than wallets can send.
 func (d *Desk) Limits(ctx context.Context, from, to string) (least, most decimal.Decimal, err error) {
 	price, err := FindCurrency(from)
 	if err != nil {
@@ -28,6 +29,6 @@ func (d *Desk) Limits(ctx context.Context, from, to string) (least, most decimal
 		return least, most, err
 	}
 	unit := decimal.New(1, -price.Decimals)
-	least = decimal.New(1, -coin.Decimals).DivRound(rate, price.Decimals+1).RoundUp(price.Decimals)
+	least = leastDue(coin).Coins(coin.Decimals).DivRound(rate, price.Decimals+1).RoundUp(price.Decimals)
 	return decimal.Max(least, unit), decimal.New(1, maxDigits).Sub(unit), nil
 }

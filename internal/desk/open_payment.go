@@ -37,6 +37,9 @@ func (d *Desk) OpenPayment(ctx context.Context, invoiceID, coin string) (paybell
 	if p, ok := current(&inv, o.coin); ok {
 		return inv, p, nil
 	}
+	if err := o.sendable(); err != nil {
+		return inv, paybell.Payment{}, err
+	}
 	id := inv.ID // the body may run when we have left
 	inv, err = store.Update(ctx, d.DB, func(tx *store.Tx) (paybell.Invoice, error) {
 		inv, err := tx.Invoice(id)
@@ -114,6 +117,26 @@ func (d *Desk) offer(ctx context.Context, merchantID string, bill paybell.Bill, 
 	}
 	due, err := paybell.UnitsOf(bill.Total.Mul(rate), coin.Decimals)
 	return &offer{coin: coin, rate: rate, due: due}, err
+}
+
+// leastDue is the least that wallets can send of a coin, in units: nodes do not pass
+// on less, as dust. That of the kind of address that needs the most is taken.
+func leastDue(c paybell.Currency) paybell.Units {
+	switch c.Network {
+	case paybell.BitcoinNetwork:
+		return paybell.NewUnits(546)
+	case paybell.LitecoinNetwork:
+		return paybell.NewUnits(5460)
+	}
+	return paybell.NewUnits(1)
+}
+
+// sendable checks that the amount is one that a wallet can send.
+func (o *offer) sendable() error {
+	if least := leastDue(o.coin); o.due.Cmp(least) < 0 {
+		return paybell.Errorf(paybell.Invalid, "this is too little to be paid in %s: wallets cannot send less than %s", o.coin.Symbol, least.Coins(o.coin.Decimals))
+	}
+	return nil
 }
 
 // openPayment takes an address and adds the payment.

@@ -11,15 +11,17 @@ import (
 // It is without what is the merchant's own, and of who buys it tells only that it
 // was said.
 func (d *Desk) SharedInvoice(ctx context.Context, id string) (paybell.Invoice, paybell.Merchant, error) {
-	inv, m, err := d.wholeInvoice(ctx, id)
+	inv, m, err := d.withMerchant(ctx, func(tx *store.Tx) (paybell.Invoice, error) {
+		inv, err := shared(tx, id)
+		if err == nil {
+			err = d.genuine(tx, &inv)
+		}
+		return inv, err
+	})
 	if err != nil {
-		return inv, m, err
+		return paybell.Invoice{}, m, err
 	}
 	return forBuyer(inv), merchantFor(inv.Bill, m), nil
-}
-
-func (d *Desk) wholeInvoice(ctx context.Context, id string) (paybell.Invoice, paybell.Merchant, error) {
-	return d.withMerchant(ctx, func(tx *store.Tx) (paybell.Invoice, error) { return shared(tx, id) })
 }
 
 // merchantFor is what an invoice shows of its merchant.

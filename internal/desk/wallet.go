@@ -78,11 +78,11 @@ func (a Actor) mayChangeWallets() error { return a.may(paybell.CreateWallet) }
 // walletOf loads a wallet of the actor's merchant, live or not. Those of others do
 // not exist.
 func (a Actor) walletOf(tx *store.Tx, id string) (paybell.Wallet, error) {
-	missing := paybell.Errorf(paybell.NotFound, "there is no wallet %.40q", id)
 	uuid, ok := paybell.ParseUUID(id)
-	if !ok {
-		return paybell.Wallet{}, missing
+	if !ok { // it is not repeated: somebody may have written a key there
+		return paybell.Wallet{}, paybell.Errorf(paybell.NotFound, "there is no wallet with this id; it looks like 01a20ad2-2d8e-732f-920d-3ff58020e292")
 	}
+	missing := paybell.Errorf(paybell.NotFound, "there is no wallet %s", uuid)
 	w, err := tx.Wallet(uuid)
 	if paybell.CodeOf(err) == paybell.NotFound || err == nil && w.MerchantID != a.MerchantID {
 		return paybell.Wallet{}, missing

@@ -2,8 +2,10 @@ package desk_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -15,6 +17,7 @@ import (
 	"github.com/paybell/paybell"
 	"github.com/paybell/paybell/internal/desk"
 	"github.com/paybell/paybell/internal/store"
+	"github.com/paybell/paybell/internal/store/storetest"
 )
 
 // plainKey is a key that is written "pub:name". Another spelling, "PUB:name", is the
@@ -543,6 +546,113 @@ func TestUnwatchedWallet(t *testing.T) {
 		t.Error(err)
 	}
 	must(t, again.RemoveWallet(ctx, o.owner, w.ID))
+}
+
+// A key for another chain of a network than the one that is watched now: its coin is
+// not offered, and who was asked to pay there before is not asked again.
+func TestWalletOfAnotherChain(t *testing.T) {
+	o := onSQLite(t)
+	watching(o)
+	ctx := t.Context()
+	w := o.wallet(o.owner, "BTC", "zoe")
+	inv := o.invoice()
+	_, _, err := o.OpenPayment(ctx, inv, "BTC")
+	must(t, err)
+	other := plain(paybell.BitcoinNetwork, &node{})
+	other.Chain = "regtest"
+	other.ParseKey = func(string) (desk.Key, error) {
+		return nil, paybell.InvalidField("key", "This key is for the main network.")
+	}
+	again := &desk.Desk{DB: o.DB, Quote: o.Quote, Sandbox: o.Sandbox, Networks: map[string]desk.Network{paybell.BitcoinNetwork: other}}
+	if v, err := again.WalletOf(ctx, o.owner, w.ID); err != nil || v.Kind != "" || v.Chain.Unwatched {
+		t.Errorf("the wallet is %+v, %v", v, err)
+	}
+	if coins, err := again.Coins(ctx, o.owner.MerchantID); err != nil || len(coins) != 0 {
+		t.Errorf("it receives %v, %v", coins, err)
+	}
+	_, _, err = again.OpenPayment(ctx, o.invoice(), "BTC")
+	if o.wantCode(err, paybell.Invalid); strings.Contains(err.Error(), "key") {
+		t.Errorf("the buyer is told %v", err)
+	}
+	_, err = again.Checkout(ctx, inv, "", "")
+	if o.wantCode(err, paybell.Conflict); err != nil && !strings.Contains(err.Error(), "another chain than Bitcoin regtest") {
+		t.Errorf("the buyer is told %v", err)
+	}
+	must(t, again.RemoveWallet(ctx, o.owner, w.ID))
+}
+
+// Whoever can write to the database cannot send buyers elsewhere by changing a
+// payment.
+func TestAddressChangedFromOutside(t *testing.T) {
+	var dir string
+	o := newOffice(t, func(keys *store.Keyring, d string) (*store.DB, error) {
+		dir = d
+		storetest.Blank(t, dir)
+		return store.OpenSQLite(context.Background(), dir, store.Options{Keys: keys, Migrate: true})
+	})
+	watching(o)
+	ctx := t.Context()
+	o.wallet(o.owner, "BTC", "zoe")
+	raw, err := sql.Open("sqlite", filepath.Join(dir, "paybell.db"))
+	must(t, err)
+	defer raw.Close()
+	for _, change := range []string{
+		"address = 'evil1'",
+		"address = 'evil2', address_index = -1",
+		"address = 'evil3', address_index = -1, wallet_id = ''",
+		"address = 'evil4', address_index = -1, wallet_id = '', network = 'sandbox', currency = '1'",
+		"address = 'evil5', wallet_id = ''",
+		"address = 'evil6', timed_out_at = 1",
+		"address_index = address_index + 1",
+	} {
+		inv := o.invoice()
+		_, p, err := o.OpenPayment(ctx, inv, "BTC")
+		must(t, err)
+		_, err = raw.ExecContext(ctx, "UPDATE payments SET "+change+" WHERE id = $1", p.ID)
+		must(t, err)
+		_, err = o.Checkout(ctx, inv, "", "")
+		o.wantCode(err, paybell.Internal)
+		_, _, err = o.OpenPayment(ctx, inv, "BTC")
+		o.wantCode(err, paybell.Internal)
+		_, _, err = o.Payment(ctx, inv, "BTC")
+		o.wantCode(err, paybell.Internal)
+		if shown, _, err := o.SharedInvoice(ctx, inv); paybell.CodeOf(err) != paybell.Internal || len(shown.Payments) > 0 {
+			t.Errorf("%s: shown is %+v, %v", change, shown.Payments, err)
+		}
+	}
+}
+
+// Nodes do not pass dust on, so nobody is asked for it.
+func TestTooLittleToSend(t *testing.T) {
+	o := onSQLite(t)
+	watching(o)
+	ctx := t.Context()
+	o.wallet(o.owner, "BTC", "zoe")
+	for text, sendable := range map[string]bool{"0.00000545": false, "0.00000546": true} {
+		amount, err := paybell.ParseAmount(text)
+		must(t, err)
+		in := desk.NewInvoice{Bill: paybell.Bill{Currency: "BTC", Total: amount, Breakdown: paybell.Breakdown{Subtotal: amount}}}
+		inv, err := o.CreateInvoice(ctx, o.program(), in)
+		must(t, err)
+		v, err := o.Checkout(ctx, inv.ID, "", "")
+		if must(t, err); (len(v.Coins) == 1) != sendable {
+			t.Errorf("%s: offered are %+v", text, v.Coins)
+		}
+		_, _, err = o.OpenPayment(ctx, inv.ID, "BTC")
+		in.PaymentCurrency = "BTC"
+		_, madeErr := o.CreateInvoice(ctx, o.program(), in)
+		for _, err := range []error{err, madeErr} {
+			if sendable != (err == nil) || err != nil && (paybell.CodeOf(err) != paybell.Invalid || !strings.Contains(err.Error(), "0.00000546")) {
+				t.Errorf("%s: %v", text, err)
+			}
+		}
+	}
+	if least, _, err := o.Limits(ctx, "USD", "BTC"); err != nil || least.String() != "0.01" {
+		t.Errorf("the least is %s, %v", least, err)
+	}
+	if least, _, err := o.Limits(ctx, "BTC", "BTC"); err != nil || least.String() != "0.00000546" {
+		t.Errorf("the least is %s, %v", least, err)
+	}
 }
 
 func TestPolicyInWords(t *testing.T) {

@@ -317,12 +317,12 @@ func (l *look) rewind(tip int64) (until int64, err error) {
 	if fork == l.at.height {
 		return min(fork+1, tip), nil
 	}
-	heavier, err := l.heavier(fork, tip)
+	worthy, err := l.worthy(fork, tip)
 	if err != nil {
 		return 0, err
 	}
-	if !heavier {
-		return 0, fmt.Errorf("is behind: it has %d blocks, and a chain with more work up to block %d was seen before; waiting for it, or for a chain that is longer", tip, l.at.height)
+	if !worthy {
+		return 0, fmt.Errorf("is behind: it has %d blocks, and a chain with more work up to block %d was seen before; waiting until it has as much", tip, l.at.height)
 	}
 	// All that takes the place of what is taken back is read at once: what was moved
 	// from one block to another was never gone.
@@ -368,8 +368,10 @@ func (l *look) begin(height int64) error {
 	return err
 }
 
-// heavier reports whether the node's chain has more work behind the fork than ours.
-func (l *look) heavier(fork, tip int64) (bool, error) {
+// worthy reports whether the node's chain has no less work behind the fork than ours.
+// Of two branches of one length the node's is followed: it knows the mempool that goes
+// with it.
+func (l *look) worthy(fork, tip int64) (bool, error) {
 	ours, theirs := new(big.Int), new(big.Int)
 	for h := fork + 1; h <= l.at.height; h++ {
 		b, _ := l.at.at(h)
@@ -380,7 +382,7 @@ func (l *look) heavier(fork, tip int64) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if theirs.Add(theirs, work(header.Bits)).Cmp(ours) > 0 {
+		if theirs.Add(theirs, work(header.Bits)).Cmp(ours) >= 0 {
 			return true, nil
 		}
 	}

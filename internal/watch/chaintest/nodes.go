@@ -25,6 +25,7 @@ var onNodes = []scenario[Node]{
 	{"conflict in a block of what was never seen", Need{}, conflictNeverSeen},
 	{"conflict in a block that is taken back", Need{}, conflictTakenBack},
 	{"conflict that waits again", Need{}, conflictWaitsAgain},
+	{"another branch of the same length", Need{}, sameLength},
 	{"reorg into another block at once", Need{}, intoAnotherBlock},
 	{"reorg and conflict in the new block", Need{}, reorgAndConflict},
 	{"completed, then another is in the new block", Need{}, completedThenConflict},
@@ -323,6 +324,22 @@ func shorter(r nodeRig) {
 	r.world.Mine(1)
 	r.look()
 	r.want(b, "completed 100000/100000/100000/0; a 100000 mined x3", "invoiceCompleted")
+}
+
+func sameLength(r nodeRig) {
+	b := r.bill()
+	r.pay(b, due)
+	r.world.Mine(1)
+	r.look()
+	r.want(b, "paid 100000/100000/0/0; a 100000 mined x1", "invoicePaid")
+	r.world.Shorten(1)
+	r.trouble()
+	r.world.MineTxs()
+	r.look()
+	r.want(b, "paid reorged 100000/100000/0/0; a 100000 mempool reorged", "invoiceFlagged")
+	r.world.Mine(1)
+	r.look()
+	r.want(b, "paid 100000/100000/0/0; a 100000 mined x1", "invoiceFlagged")
 }
 
 // shorterForGood is somebody's decision that the shorter chain is the right one.
