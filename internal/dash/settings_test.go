@@ -149,7 +149,14 @@ func TestSecondFactor(t *testing.T) {
 	v.get("/dash/settings").want(t, 200, `<span class="badge good">On</span>`, path+"/remove", "The second factor is on.").wantNot(t, `action="`+path+`"`)
 	v.get("/dash/settings/users").want(t, 200, `<span class="badge good">On</span>`)
 	v.post(path).want(t, 409)
-	r.visitor().post("/dash/sign-in", "email", "ada@cafe-bell.example", "password", "correct horse battery").want(t, 200, "Your code")
+	signIn := []string{"email", "ada@cafe-bell.example", "password", "correct horse battery"}
+	r.visitor().post("/dash/sign-in", signIn...).want(t, 200, "Your code")
+	r.visitor().post("/dash/sign-in", append(signIn, "code", code)...).want(t, 422, "was used already")
+	next, err := totp.GenerateCode(p.Secret, time.Now().Add(30*time.Second))
+	must(t, err)
+	in := r.visitor()
+	in.post("/dash/sign-in", append(signIn, "code", next)...).want(t, 303)
+	in.get("/dash/settings").want(t, 200, `<span class="badge good">On</span>`)
 
 	v.get(path+"/remove").want(t, 200, "Switch the second factor off")
 	v.post(path+"/remove", "password", "nope").want(t, 422, "This is not your password.")

@@ -72,7 +72,7 @@ func (d *Desk) SignIn(ctx context.Context, email, password, code string, v Visit
 	if err == nil && session == "" {
 		err = errCode
 	}
-	return session, acc.known.Factor != "", err
+	return session, acc.known.Factor != "" && session == "", err
 }
 
 // mayTry counts an attempt by where it comes from and whom it is about.
