@@ -10,11 +10,11 @@ import (
 )
 
 func (tx *Tx) insertNotification(n paybell.Notification) error {
-	_, err := tx.exec(`INSERT INTO notifications (id, client_id, invoice_id, version, event, created_at, body)
-		VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-		n.ID, n.ClientID, n.InvoiceID, n.Version, int64(n.Event), micros(n.At), string(n.Body))
+	_, err := tx.insert(notificationRow, n.ID, n.ClientID, n.InvoiceID, n.Version, int64(n.Event), micros(n.At), string(n.Body))
 	return err
 }
+
+var notificationRow = newRow("notifications (id, client_id, invoice_id, version, event, created_at, body)", "")
 
 // deliver makes a numbered delivery of n to every webhook that wants it: those
 // of its client, and those given with the invoice unless the client has the
@@ -24,12 +24,15 @@ func (tx *Tx) insertNotification(n paybell.Notification) error {
 // A delivery stands at the end of its lane. The head of a lane is due at once;
 // what stands behind another waits for it.
 func (tx *Tx) deliver(n paybell.Notification, notTo paybell.Webhook) error {
+	if tx.voices != nil {
+		return tx.deliverKnown(n, notTo)
+	}
 	query := tx.db.dialect.deliver
-	if n.Version == 1 && n.InvoiceID != "" {
+	if begins(n) {
 		query = tx.db.dialect.deliverFirst
 	}
-	made, err := list(tx, func(s scanner) (d paybell.Delivery, err error) {
-		d = paybell.Delivery{NotificationID: n.ID, InvoiceID: n.InvoiceID, ClientID: n.ClientID, CreatedAt: n.At, Epoch: tx.db.epoch, Body: n.Body}
+	made, err := list(tx, func(s scanner) (paybell.Delivery, error) {
+		d := tx.newDelivery(n)
 		return d, s.Scan(&d.WebhookID, &d.Number, &d.Origin, &d.State, when{&d.DueAt})
 	}, query, n.ClientID, n.InvoiceID, int64(n.Event), notTo.ID, notTo.Origin, n.ID, micros(n.At))
 	if err != nil {
@@ -40,14 +43,29 @@ func (tx *Tx) deliver(n paybell.Notification, notTo paybell.Webhook) error {
 			continue
 		}
 		if d.DueAt.IsZero() {
-			if d.Previous, _, err = one(tx, scanInt, "SELECT COALESCE(MAX(number), 0) FROM "+tx.inLane("$3")+" AND number < $4",
-				d.WebhookID, d.InvoiceID, 0, d.Number); err != nil {
+			if d.Previous, err = tx.lastInLane(d); err != nil {
 				return err
 			}
 		}
 		tx.fresh = append(tx.fresh, d)
 	}
 	return nil
+}
+
+// begins reports whether n is the first that is told of an invoice: nothing waits in
+// its lanes.
+func begins(n paybell.Notification) bool { return n.Version == 1 && n.InvoiceID != "" }
+
+// newDelivery is a delivery of n to a webhook that is still to be named.
+func (tx *Tx) newDelivery(n paybell.Notification) paybell.Delivery {
+	return paybell.Delivery{NotificationID: n.ID, InvoiceID: n.InvoiceID, ClientID: n.ClientID, CreatedAt: n.At, Epoch: tx.db.epoch, Body: n.Body}
+}
+
+// lastInLane is the number of the last delivery that waits before d, where it stands
+// when it is made; 0: none does.
+func (tx *Tx) lastInLane(d paybell.Delivery) (int64, error) {
+	n, _, err := one(tx, scanInt, "SELECT COALESCE(MAX(number), 0) FROM "+tx.inLane("$3")+" AND number < $4", d.WebhookID, d.InvoiceID, 0, d.Number)
+	return n, err
 }
 
 // deliverSQL makes the deliveries of a notification in one statement. A webhook's
@@ -195,13 +213,15 @@ func (tx *Tx) Record(results []Result, now time.Time) (next []bool, err error) {
 		return nil, err
 	}
 	next = make([]bool, len(results))
-	var fresh []Result // without those that were written before
-	for i, r := range results {
-		inserted, err := tx.insertAttempt(&r.Attempt)
-		if err != nil {
+	inserted := make([]bool, len(results)) // false: it was written before
+	for i := range results {
+		if inserted[i], err = tx.insertAttempt(&results[i].Attempt); err != nil {
 			return nil, err
 		}
-		if inserted {
+	}
+	var fresh []Result
+	for i, r := range results {
+		if inserted[i] {
 			if r.Attempt.Gone() {
 				if err := tx.gone(&r, now); err != nil {
 					return nil, err
@@ -260,12 +280,12 @@ func (tx *Tx) lockLane(webhookID, invoiceID string) error {
 
 // insertAttempt writes an attempt; false: it was written already.
 func (tx *Tx) insertAttempt(a *paybell.Attempt) (bool, error) {
-	n, err := tx.exec(`INSERT INTO attempts (webhook_id, number, n, started_at, duration, dns, connect, tls, first_byte, status, answer, failure, secret)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (webhook_id, number, n) DO NOTHING`,
-		a.WebhookID, a.Number, a.N, micros(a.StartedAt), a.Duration.Microseconds(), a.Timing.DNS.Microseconds(), a.Timing.Connect.Microseconds(),
+	return tx.insert(attemptRow, a.WebhookID, a.Number, a.N, micros(a.StartedAt), a.Duration.Microseconds(), a.Timing.DNS.Microseconds(), a.Timing.Connect.Microseconds(),
 		a.Timing.TLS.Microseconds(), a.Timing.FirstByte.Microseconds(), a.Status, a.Answer, a.Failure, a.Secret)
-	return n > 0, err
 }
+
+var attemptRow = newRow("attempts (webhook_id, number, n, started_at, duration, dns, connect, tls, first_byte, status, answer, failure, secret)",
+	" ON CONFLICT (webhook_id, number, n) DO NOTHING")
 
 func (tx *Tx) record(r Result, now time.Time) (next bool, err error) {
 	d := r.Delivery
@@ -277,7 +297,7 @@ func (tx *Tx) record(r Result, now time.Time) (next bool, err error) {
 	// the round a failure from before the delivery was made again. What was held
 	// while it was on the wire, and got there, is delivered.
 	passed := d.State == paybell.DeliveryPending && d.OutOfOrder && !d.Replay
-	n, err := tx.exec(`UPDATE deliveries SET state = $3, marks = CASE WHEN $4 = 1 THEN (marks | 1) & 3 ELSE marks END, attempts = $5, refused_secret = $6,
+	n, err := tx.exec(`UPDATE deliveries SET state = $3, marks = CASE WHEN $4 = 1 AND marks & 4 = 0 THEN (marks | 1) & 3 ELSE marks END, attempts = $5, refused_secret = $6,
 			due_at = CASE WHEN $3 = 'pending' AND due_at = 0 THEN 0 ELSE CAST($7 AS BIGINT) END, failing_since = $8, finished_at = $9
 		WHERE webhook_id = $1 AND number = $2 AND attempts < $5
 		AND (state = 'pending' AND round = $10 OR $3 = 'delivered' AND state IN ('pending', 'held'))`,
@@ -291,13 +311,8 @@ func (tx *Tx) record(r Result, now time.Time) (next bool, err error) {
 		return false, err
 	}
 	switch {
-	case passed: // out of the lane that it was in
-		first, err := tx.promoteLane(d.WebhookID, d.InvoiceID, 0, now)
-		if err != nil {
-			return false, err
-		}
-		again, err := tx.promoteLane(d.WebhookID, d.InvoiceID, replay, now)
-		return first || again, err
+	case passed: // out of the lane that it was in, unless it is told again by now: then it waits there
+		return tx.promoteLane(d.WebhookID, d.InvoiceID, now)
 	case d.State == paybell.DeliveryPending:
 		return false, nil
 	case d.State == paybell.Held: // with all that waits there
@@ -317,14 +332,15 @@ func (tx *Tx) holdLane(webhookID, invoiceID string, now time.Time) error {
 // lane that is says its row: what memory holds of it may be older.
 func (tx *Tx) promote(d *paybell.Delivery, now time.Time) (bool, error) {
 	n, err := tx.exec(`UPDATE deliveries SET due_at = $4 WHERE webhook_id = $1 AND due_at = 0 AND state = 'pending' AND number =
-		(SELECT MIN(number) FROM `+tx.inLane("(SELECT "+laneMark+" FROM deliveries WHERE webhook_id = $1 AND number = $3)")+")",
+		(SELECT MIN(number) FROM `+tx.inLane("(SELECT "+laneMark+" FROM deliveries WHERE webhook_id = $1 AND number = $3)")+" AND number <> $3)",
 		d.WebhookID, d.InvoiceID, d.Number, micros(now))
 	return n > 0, err
 }
 
-func (tx *Tx) promoteLane(webhookID, invoiceID string, lane int64, now time.Time) (bool, error) {
-	n, err := tx.exec(`UPDATE deliveries SET due_at = $4 WHERE webhook_id = $1 AND due_at = 0 AND state = 'pending' AND number =
-		(SELECT MIN(number) FROM `+tx.inLane("$3")+")", webhookID, invoiceID, lane, micros(now))
+// promoteLane does so for what is told for the first time.
+func (tx *Tx) promoteLane(webhookID, invoiceID string, now time.Time) (bool, error) {
+	n, err := tx.exec(`UPDATE deliveries SET due_at = $3 WHERE webhook_id = $1 AND due_at = 0 AND state = 'pending' AND number =
+		(SELECT MIN(number) FROM `+tx.inLane("0")+")", webhookID, invoiceID, micros(now))
 	return n > 0, err
 }
 

@@ -130,6 +130,8 @@ func (tx *Tx) HooksOf(clientID, invoiceID string, limit int) ([]string, error) {
 		ORDER BY CASE WHEN state = 'deleted' THEN 1 ELSE 0 END, created_at, id LIMIT $3`, clientID, invoiceID, limit)
 }
 
+var invoiceRow = newRow("invoices ("+invoiceColumns+", due_at, due_network, po_number, integration, searched, number)", "")
+
 // Apply writes changes of one invoice, made by one call of Next or Create: the
 // invoice as it now is (guarded by its version), a notification of each change,
 // and a delivery of it to every webhook that wants it. All or nothing: what is
@@ -201,9 +203,7 @@ func (tx *Tx) saveInvoice(inv paybell.Invoice, was int) error {
 		if err != nil {
 			return fmt.Errorf("encode the bill: %w", err)
 		}
-		_, err = tx.exec("INSERT INTO invoices ("+invoiceColumns+`, due_at, due_network, po_number, integration, searched, number)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)`,
-			inv.ID, inv.MerchantID, inv.ClientID, inv.Version, string(inv.State), int64(inv.Flags), string(bill),
+		_, err = tx.insert(invoiceRow, inv.ID, inv.MerchantID, inv.ClientID, inv.Version, string(inv.State), int64(inv.Flags), string(bill),
 			micros(inv.CreatedAt), micros(inv.ExpiresAt), micros(inv.PaidAt), micros(inv.CompletedAt),
 			micros(inv.CancelledAt), micros(inv.TimedOutAt), inv.Window.Microseconds(), inv.Tolerance, flag(inv.AcceptLate), flag(inv.Test),
 			micros(dueAt), dueNetwork, poNumber(&inv), inv.Bill.Integration(), inv.Bill.Searched(), number(&inv))

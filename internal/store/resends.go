@@ -251,7 +251,7 @@ func (tx *Tx) Again(d paybell.Delivery, now time.Time) (again bool, err error) {
 	}
 	tx.fresh = append(tx.fresh, d)
 	if first && d.Replay {
-		_, err = tx.promoteLane(d.WebhookID, d.InvoiceID, 0, now) // it is not at the head of that any more
+		_, err = tx.promoteLane(d.WebhookID, d.InvoiceID, now) // it is not at the head of that any more
 	}
 	return true, err
 }

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"database/sql"
+	"regexp"
+	"strconv"
 )
 
 // session is one connection to SQLite with its prepared statements. It is used
@@ -36,11 +38,29 @@ func (s *session) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
 	if stmt, ok := s.stmts[query]; ok {
 		return stmt, nil
 	}
-	stmt, err := s.conn.PrepareContext(ctx, query)
+	stmt, err := s.conn.PrepareContext(ctx, nameless(query))
 	if err == nil {
 		s.stmts[query] = stmt
 	}
 	return stmt, err
+}
+
+var parameter = regexp.MustCompile(`\$[0-9]+`)
+
+// nameless is a query with ? for $1, $2 and so on, if they stand in this order, each
+// once. For others the driver asks SQLite for the name of each, at each execution.
+func nameless(query string) string {
+	n := 0
+	inOrder := true
+	text := parameter.ReplaceAllStringFunc(query, func(name string) string {
+		n++
+		inOrder = inOrder && name == "$"+strconv.Itoa(n)
+		return "?"
+	})
+	if !inOrder {
+		return query
+	}
+	return text
 }
 
 func (s *session) execContext(ctx context.Context, query string, args ...any) (sql.Result, error) {

@@ -16,9 +16,11 @@ type Tx struct {
 	conn  conn
 	fresh []paybell.Delivery // made in this transaction
 
-	// voices holds what this transaction has read of clients, for the bodies that
-	// share it. Nil: each reads for itself.
-	voices map[string]voice
+	// voices is what the writer remembers of clients. Nil: this is not the writer.
+	voices map[string]*voice
+
+	// later takes what may be inserted later. Nil: nothing may.
+	later *later
 
 	// err is the first error of the database. It ends the transaction, also for a
 	// body that goes on: PostgreSQL says so itself, but SQLite may have rolled
@@ -46,11 +48,8 @@ func (p pooled) queryContext(ctx context.Context, query string, args ...any) (*s
 
 // exec runs a statement and returns how many rows it touched.
 func (tx *Tx) exec(query string, args ...any) (int64, error) {
-	if tx.err != nil {
-		return 0, tx.err
-	}
-	if tx.err = tx.db.faultAt(BeforeStatement); tx.err != nil {
-		return 0, tx.err
+	if err := tx.before(query); err != nil {
+		return 0, err
 	}
 	res, err := tx.conn.execContext(tx.ctx, query, args...)
 	if err != nil {
@@ -75,11 +74,8 @@ type scanner interface{ Scan(dest ...any) error }
 
 // list reads every row of a query.
 func list[T any](tx *Tx, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
-	if tx.err != nil {
-		return nil, tx.err
-	}
-	if tx.err = tx.db.faultAt(BeforeStatement); tx.err != nil {
-		return nil, tx.err
+	if err := tx.before(query); err != nil {
+		return nil, err
 	}
 	rows, err := tx.conn.queryContext(tx.ctx, query, args...)
 	if err != nil {

@@ -66,7 +66,7 @@ func (db *DB) enqueue(ctx context.Context, body func(*Tx) error) error {
 // write is the one goroutine that writes to SQLite. While one transaction is
 // being synced to disk the next bodies gather; then they share one commit.
 func (db *DB) write(conn *sql.Conn) {
-	w := &writer{db: db, session: newSession(conn)}
+	w := &writer{db: db, session: newSession(conn), voices: map[string]*voice{}}
 	for {
 		select {
 		case j := <-db.queue:
@@ -91,6 +91,11 @@ type writer struct {
 	// careful is how many transactions are still to be made with savepoints: a body
 	// has failed lately, and more may.
 	careful int
+	// voices is what is known of clients, as of the state of the database that version
+	// stands for.
+	voices  map[string]*voice
+	version int64
+	later   later
 }
 
 // caution is for how many transactions after a failed body each has its savepoint.
@@ -134,6 +139,7 @@ func (w *writer) commit(first *job) {
 	}
 	if err != nil {
 		_ = w.exec("ROLLBACK") // there may be no transaction any more
+		clear(w.voices)
 		first.reply(err)
 		for _, r := range all {
 			r.reply(err)
@@ -154,8 +160,10 @@ func (w *writer) commit(first *job) {
 // those that ran before. failed says that one returned an error; without
 // savepoints it stops there. err says that the whole transaction is lost.
 func (w *writer) try(first *job, again []ran, savepoints bool) (all []ran, failed bool, err error) {
-	err = w.exec("BEGIN IMMEDIATE")
-	voices := map[string]voice{}
+	w.later.forget()
+	if err = w.exec("BEGIN IMMEDIATE"); err == nil {
+		err = w.recall()
+	}
 	next := func() *job {
 		if again == nil {
 			return w.waiting(len(all))
@@ -174,8 +182,11 @@ func (w *writer) try(first *job, again []ran, savepoints bool) (all []ran, faile
 			j.reply(j.ctx.Err())
 			continue
 		}
-		tx := &Tx{ctx: context.Background(), db: w.db, conn: w, voices: voices}
+		tx := &Tx{ctx: context.Background(), db: w.db, conn: w, voices: w.voices}
 		r := ran{job: j}
+		if !savepoints {
+			tx.later = &w.later
+		}
 		if savepoints {
 			r.err, err = w.savepoint(tx, j.body)
 		} else {
@@ -186,14 +197,37 @@ func (w *writer) try(first *job, again []ran, savepoints bool) (all []ran, faile
 			r.fresh = tx.fresh
 		} else {
 			failed = true
-			clear(voices) // it may have read what it had changed itself
+			clear(w.voices) // it may have read what it had changed itself
 		}
 		all = append(all, r)
 		if err != nil || failed && !savepoints {
 			break // or else the next would be taken and never answered
 		}
 	}
+	if err == nil && !failed && len(all) > 0 {
+		if cause := w.later.insert(w); cause != nil {
+			all[len(all)-1].cause, failed = cause, true
+			clear(w.voices)
+		}
+	}
 	return all, failed, err
+}
+
+// recall drops what is remembered if another connection has written since. From
+// here to the end of the transaction none can.
+func (w *writer) recall() error {
+	stmt, err := w.stmt(context.Background(), "PRAGMA data_version")
+	if err != nil {
+		return err
+	}
+	was := w.version
+	if err := stmt.QueryRow().Scan(&w.version); err != nil {
+		return err
+	}
+	if w.version != was {
+		clear(w.voices)
+	}
+	return nil
 }
 
 // waiting is the next job for a transaction that holds n already, if one waits.
