@@ -35,17 +35,21 @@ type dataFlags struct {
 	KeyFile string `help:"File of the key that seals secrets; made at the first start. Default: paybell.key in the data directory. Back it up apart from the data." type:"path"`
 }
 
+// keyFile is where the key is.
+func (f dataFlags) keyFile() string {
+	if f.KeyFile != "" {
+		return f.KeyFile
+	}
+	return filepath.Join(f.Data, "paybell.key")
+}
+
 // open opens the store. The server migrates it; other commands make one only
 // where there is none.
 func (f dataFlags) open(ctx context.Context, migrate bool) (*store.DB, error) {
 	if err := os.MkdirAll(f.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data directory: %w", err)
 	}
-	path := f.KeyFile
-	if path == "" {
-		path = filepath.Join(f.Data, "paybell.key")
-	}
-	keys, err := store.OpenKeyring(path)
+	keys, err := store.OpenKeyring(f.keyFile())
 	if err != nil {
 		return nil, err
 	}

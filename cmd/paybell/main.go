@@ -31,6 +31,9 @@ type cli struct {
 	Wallet   walletCmd   `cmd:"" help:"Manage wallets: the public keys that a merchant receives coins with."`
 	Chain    chainCmd    `cmd:"" help:"See how the networks are being watched, or look at blocks again."`
 	Sandbox  sandboxCmd  `cmd:"" help:"Play the test coin's chain: pay, mine, replace, drop, reorg, expire."`
+	Backup   backupCmd   `cmd:"" help:"Copy the database to one file, while the server runs. The key is not part of it."`
+	Restore  restoreCmd  `cmd:"" help:"Put a backup into a data directory."`
+	Key      keyCmd      `cmd:"" help:"Manage the key that seals secrets."`
 	Bench    benchCmd    `cmd:"" help:"Measure on this machine how fast notifications go out, and what disturbs them."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }

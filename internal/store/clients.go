@@ -162,8 +162,11 @@ func (tx *Tx) addSecret(clientID, secret string, at time.Time) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.exec("INSERT INTO secrets (client_id, created_at, sealed, expires_at) VALUES ($1, $2, $3, 0)",
-		clientID, max(micros(at), last+1), tx.db.keys.Seal([]byte(secret), secretContext(clientID)))
+	sealed, err := tx.seal([]byte(secret), secretContext(clientID))
+	if err != nil {
+		return err
+	}
+	_, err = tx.exec("INSERT INTO secrets (client_id, created_at, sealed, expires_at) VALUES ($1, $2, $3, 0)", clientID, max(micros(at), last+1), sealed)
 	return err
 }
 

@@ -70,6 +70,8 @@ const (
 	BeforeStatement FaultPoint = "statement"
 	BeforeCommit    FaultPoint = "commit"
 	AfterCommit     FaultPoint = "committed"
+	BeforeKeyFile   FaultPoint = "key file"
+	AfterKeyFile    FaultPoint = "key file written"
 )
 
 func (db *DB) faultAt(p FaultPoint) error {
@@ -95,7 +97,7 @@ func OpenSQLite(ctx context.Context, dir string, opt Options) (*DB, error) {
 	}
 	// Escaped: SQLite takes it for a URI, where ? and # end the path.
 	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() +
-		"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(ON)&_pragma=temp_store(MEMORY)&_pragma=cache_size(-8000)&_pragma=wal_autocheckpoint(4000)"
+		"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(ON)&_pragma=temp_store(MEMORY)&_pragma=cache_size(-8000)&_pragma=wal_autocheckpoint(4000)&_pragma=journal_size_limit(67108864)"
 	writeDB, err := sql.Open("sqlite", dsn)
 	if err != nil {
 		return nil, err
@@ -154,23 +156,6 @@ func (db *DB) prepare(ctx context.Context, conn *sql.DB, path string, fresh bool
 	var err error
 	db.epoch, err = strconv.ParseInt(epoch, 10, 64)
 	return err
-}
-
-// checkKey refuses a key file that is not the one that this store's secrets
-// were sealed with: better now than at the first secret.
-func (db *DB) checkKey(ctx context.Context, conn *sql.DB) error {
-	mine := db.keys.Fingerprint()
-	if _, err := conn.ExecContext(ctx, "INSERT INTO meta (name, value) VALUES ('key', $1) ON CONFLICT (name) DO NOTHING", mine); err != nil {
-		return err
-	}
-	var theirs string
-	if err := conn.QueryRowContext(ctx, "SELECT value FROM meta WHERE name = 'key'").Scan(&theirs); err != nil {
-		return err
-	}
-	if mine != theirs {
-		return paybell.Errorf(paybell.Conflict, "this key file is %s, but the store's secrets were sealed with key %s; give the key file that belongs to this data", mine, theirs)
-	}
-	return nil
 }
 
 // OnCommit sets who is told of the deliveries of each commit: on SQLite in the

@@ -108,7 +108,7 @@ func migrate(ctx context.Context, conn *sql.DB, d dialect, path string, allowed 
 // replaces); a copy of the same name that was there is replaced.
 func copySQLite(ctx context.Context, conn *sql.DB, path string) error {
 	part := path + ".part"
-	if err := os.Remove(part); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := removeDatabase(part); err != nil { // with its journal
 		return err
 	}
 	f, err := os.OpenFile(part, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600) // VACUUM INTO keeps the mode of an empty file

@@ -143,8 +143,11 @@ func (tx *Tx) SetPassword(userID, hash string) error {
 // SetPendingFactor keeps, sealed, the secret of a second factor that counts once
 // it is confirmed. It takes the place of one that was pending.
 func (tx *Tx) SetPendingFactor(userID, secret string) error {
-	return tx.changeUser(userID, "UPDATE users SET pending_factor = $2 WHERE id = $1", userID,
-		tx.db.keys.Seal([]byte(secret), factorContext(userID)))
+	sealed, err := tx.seal([]byte(secret), factorContext(userID))
+	if err != nil {
+		return err
+	}
+	return tx.changeUser(userID, "UPDATE users SET pending_factor = $2 WHERE id = $1", userID, sealed)
 }
 
 // ConfirmFactor makes the pending secret the one that counts. The code that

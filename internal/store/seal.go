@@ -15,19 +15,30 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/paybell/paybell"
 )
 
 // Keyring seals the secrets that the store keeps, so that the database alone, or
-// a backup of it, gives none away. The first key seals; the others are there to
-// open what was sealed before a rotation. It does not change once made, and may
-// be used by many goroutines.
+// a backup of it, gives none away. Which of the keys seals is written in the
+// store; the others are there to open what was sealed before a rotation. It may be
+// used by many goroutines, and copies of it are the same one.
+//
+// A key that it meets and does not know may have been made since: it reads the key
+// file again. Keys that it knows it keeps until the process ends.
 //
 // A Keyring never shows its keys, however it is printed or logged.
 type Keyring struct {
-	keys []sealKey // at least one, each with its own id
+	path string
+	held *heldKeys
+}
+
+type heldKeys struct {
+	mu   sync.RWMutex
+	keys []sealKey // at least one, each with its own id; replaced, never changed
 }
 
 // sealKey keeps the cipher behind a function: of a function fmt can only print
@@ -70,15 +81,86 @@ func OpenKeyring(path string) (*Keyring, error) {
 		// When we may not open the directory it was not made by Paybell here.
 		_ = syncDir(filepath.Dir(path))
 	}
-	text, err := readKeyFile(path)
+	return ReadKeyring(path)
+}
+
+// ReadKeyring is OpenKeyring for who must not make a key file: one that is not
+// there is NotFound.
+func ReadKeyring(path string) (*Keyring, error) {
+	_, keys, err := readKeys(path)
 	if err != nil {
 		return nil, err
 	}
+	return &Keyring{path: path, held: &heldKeys{keys: keys}}, nil
+}
+
+// readKeys reads a key file: its text, and the keys in it.
+func readKeys(path string) ([]byte, []sealKey, error) {
+	text, err := readKeyFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, &paybell.Error{Code: paybell.NotFound, Detail: fmt.Sprintf("there is no key file %s", path), Err: err}
+	}
+	if err != nil {
+		return nil, nil, err
+	}
 	keys, err := parseKeys(text)
 	if err != nil {
-		return nil, paybell.Errorf(paybell.Invalid, "key file %s: %w; put the right file back, from your backup", path, err)
+		return nil, nil, paybell.Errorf(paybell.Invalid, "key file %s: %w; put the right file back, from your backup", path, err)
 	}
-	return &Keyring{keys: keys}, nil
+	return text, keys, nil
+}
+
+// known are the keys that were read so far.
+func (k *Keyring) known() []sealKey {
+	k.held.mu.RLock()
+	defer k.held.mu.RUnlock()
+	return k.held.keys
+}
+
+// reload reads the key file again. The keys in it come first, in their order.
+func (k *Keyring) reload() error {
+	k.held.mu.Lock()
+	defer k.held.mu.Unlock()
+	_, keys, err := readKeys(k.path)
+	if err != nil {
+		return err
+	}
+	for _, old := range k.held.keys {
+		if !hasKey(keys, old.id) {
+			keys = append(keys, old)
+		}
+	}
+	k.held.keys = keys
+	return nil
+}
+
+func hasKey(keys []sealKey, id string) bool {
+	return slices.ContainsFunc(keys, func(k sealKey) bool { return k.id == id })
+}
+
+// find is the key with this id, if need be after another look at the key file.
+func (k *Keyring) find(id string) (sealKey, error) {
+	for again := false; ; again = true {
+		for _, key := range k.known() {
+			if key.id == id {
+				return key, nil
+			}
+		}
+		if again {
+			return sealKey{}, errUnknownKey
+		}
+		if err := k.reload(); err != nil {
+			return sealKey{}, fmt.Errorf("%w, which cannot be read: %w", errUnknownKey, err)
+		}
+	}
+}
+
+// lacks are those of the ids that the key file does not have.
+func (k *Keyring) lacks(ids []string) []string {
+	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
+		_, err := k.find(id)
+		return err == nil
+	})
 }
 
 // makeKeyFile writes a new key file to a temporary name and links it into place.
@@ -102,12 +184,24 @@ func makeKeyFile(path string) error {
 
 // newKeyFile is the text of a key file with one random key.
 func newKeyFile() string {
-	key := make([]byte, sealKeySize)
-	_, _ = rand.Read(key) // never fails: it ends the process instead
+	key := newKey()
 	return "# The keys that seal the secrets in Paybell's database. Without this file they are lost:\n" +
 		"# back it up, in another place than the database.\n" +
-		"# One key a line: its id, and 32 bytes in base64. The first one seals, all open.\n" +
-		keyID(key) + " " + base64.StdEncoding.EncodeToString(key) + "\n"
+		"# One key a line: its id, and 32 bytes in base64. The newest seals, all open: leave\n" +
+		"# changes to `paybell key rotate`.\n" +
+		keyLineOf(key)
+}
+
+// newKey is a random key.
+func newKey() []byte {
+	key := make([]byte, sealKeySize)
+	_, _ = rand.Read(key) // never fails: it ends the process instead
+	return key
+}
+
+// keyLineOf is the line of a key in the key file.
+func keyLineOf(key []byte) string {
+	return keyID(key) + " " + base64.StdEncoding.EncodeToString(key) + "\n"
 }
 
 // syncDir makes the names in a directory durable.
@@ -154,8 +248,7 @@ func parseKeys(text []byte) ([]sealKey, error) {
 	number := 0
 	for line := range bytes.Lines(text) {
 		number++
-		line, _, _ = bytes.Cut(line, []byte("#"))
-		fields := strings.Fields(string(line))
+		fields := keyFields(line)
 		if len(fields) == 0 {
 			continue
 		}
@@ -173,6 +266,12 @@ func parseKeys(text []byte) ([]sealKey, error) {
 		return nil, errors.New("there is no key in it")
 	}
 	return keys, nil
+}
+
+// keyFields are the words of a line of a key file, without the comment.
+func keyFields(line []byte) []string {
+	line, _, _ = bytes.Cut(line, []byte("#"))
+	return strings.Fields(string(line))
 }
 
 func parseKey(fields []string) (sealKey, error) {
@@ -203,7 +302,7 @@ func keyID(key []byte) string {
 	return hex.EncodeToString(sum[:4])
 }
 
-// Seal encrypts plaintext with the current key and returns text to store:
+// Seal encrypts plaintext with the first key of the file and returns text to store:
 // "v1.<key id>.<base64url>". The context says what it belongs to, for instance
 // "client-secret/<client id>"; Open wants the same, so that sealed text moved to
 // another row does not open. The context is not part of the text and not secret.
@@ -211,10 +310,15 @@ func keyID(key []byte) string {
 // The same plaintext gives another text each time. The nonces are random, so a
 // key is good for 2^32 seals (NIST SP 800-38D, 8.3): more than we shall need.
 func (k *Keyring) Seal(plaintext []byte, context string) string {
-	current := k.keys[0]
-	box := current.aead().Seal(nil, nil, plaintext, []byte(context))
-	return sealVersion + "." + current.id + "." + base64.RawURLEncoding.EncodeToString(box)
+	return k.known()[0].seal(plaintext, context)
 }
+
+func (k sealKey) seal(plaintext []byte, context string) string {
+	return sealedBy(k.id) + base64.RawURLEncoding.EncodeToString(k.aead().Seal(nil, nil, plaintext, []byte(context)))
+}
+
+// sealedBy is how the text begins that a key has sealed.
+func sealedBy(id string) string { return sealVersion + "." + id + "." }
 
 // Open gives back what Seal was given with the same context. Its errors name the
 // key at most, never the text.
@@ -223,17 +327,15 @@ func (k *Keyring) Open(sealed, context string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open a secret: %w", err)
 	}
-	for _, key := range k.keys {
-		if key.id != id {
-			continue
-		}
-		plaintext, err := key.aead().Open(nil, nil, box, []byte(context))
-		if err != nil {
-			return nil, fmt.Errorf("open a secret, key %s: %w", id, errNotSealed)
-		}
-		return plaintext, nil
+	key, err := k.find(id)
+	if err != nil {
+		return nil, fmt.Errorf("open a secret, key %s: %w", id, err)
 	}
-	return nil, fmt.Errorf("open a secret, key %s: %w", id, errUnknownKey)
+	plaintext, err := key.aead().Open(nil, nil, box, []byte(context))
+	if err != nil {
+		return nil, fmt.Errorf("open a secret, key %s: %w", id, errNotSealed)
+	}
+	return plaintext, nil
 }
 
 // parseSealed takes sealed text apart. It accepts only the exact text that Seal
@@ -252,23 +354,27 @@ func parseSealed(sealed string) (id string, box []byte, err error) {
 	return id, box, nil
 }
 
+func keyIDs(keys []sealKey) []string {
+	ids := make([]string, len(keys))
+	for i, key := range keys {
+		ids[i] = key.id
+	}
+	return ids
+}
+
 func isKeyID(id string) bool {
 	return len(id) == 8 && strings.Trim(id, "0123456789abcdef") == ""
 }
 
-// Fingerprint names the current key. It tells nothing about it, and may be
+// Fingerprint names the first key of the file. It tells nothing about it, and may be
 // stored and shown.
-func (k *Keyring) Fingerprint() string { return k.keys[0].id }
+func (k *Keyring) Fingerprint() string { return k.known()[0].id }
 
 // The methods below have value receivers, so that a copy does not talk either.
 
 // String names the keys by their ids.
 func (k Keyring) String() string {
-	ids := make([]string, len(k.keys))
-	for i, key := range k.keys {
-		ids[i] = key.id
-	}
-	return "keyring[" + strings.Join(ids, " ") + "]"
+	return "keyring[" + strings.Join(keyIDs(k.known()), " ") + "]"
 }
 
 // Format prints String for every verb.

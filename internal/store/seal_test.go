@@ -381,7 +381,7 @@ func TestKeyringDoesNotTalk(t *testing.T) {
 
 	var said bytes.Buffer
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%p", "%c", "%08b"} {
-		for _, v := range []any{k, *k, &k, holder, &holder, pointer, &pointer, k.keys, k.keys[0], []*Keyring{k}, []Keyring{*k}} {
+		for _, v := range []any{k, *k, &k, holder, &holder, pointer, &pointer, k.held, k.known(), k.known()[0], []*Keyring{k}, []Keyring{*k}} {
 			fmt.Fprintf(&said, verb+"\n", v)
 		}
 	}
