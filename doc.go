@@ -29,14 +29,15 @@
 // invoice, guarded by its version, the notifications of its changes and their
 // deliveries in one transaction: what is committed will be notified. On SQLite
 // one goroutine writes, and many bodies share one commit; when one of them fails,
-// what it did is taken back alone (writer.go).
+// what it did is taken back alone (writer.go). It remembers whom clients tell
+// (memory.go), and inserts many rows at once (later.go).
 //
 // # What moves it
 //
 // internal/watch looks at the chains. A Watcher reads its cursor, scans, and
 // writes what it found and the moved cursor in one transaction, by
-// compare-and-set. Whom an address belongs to is asked inside that transaction,
-// so an address made during the scan is never missed. Time-outs wait until the
+// compare-and-set. Whom an address belongs to is asked after the chain was read, so
+// an address made meanwhile is never missed. Time-outs wait until the
 // chain was scanned past their moment, so downtime expires nothing.
 //
 // internal/chain/sandbox is the chain of the test coin: a journal of operations,
