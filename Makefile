@@ -17,12 +17,12 @@ check:
 
 # The race detector makes SQLite twenty times slower. What has next to no goroutines
 # of its own is tested without it, and so is the store on PostgreSQL and what is
-# about old schemas; `make race-all` leaves nothing out.
-SLOW = internal/api$$|internal/dash$$|internal/interop$$
+# about old schemas and backups; `make race-all` leaves nothing out.
+SLOW = internal/api$$|internal/dash$$|internal/interop$$|internal/chain/bitcoin$$
 plain:
 	go test -timeout 6m -parallel 4 ./internal/store $$(go list ./... | grep -E '$(SLOW)')
 race:
-	go test -race -timeout 6m -skip '^TestPostgres|^TestMigrat' $$(go list ./... | grep -v -E 'killtest|internal/browser|$(SLOW)')
+	go test -race -timeout 6m -skip '^TestPostgres|^TestMigrat|^TestRestore|^TestBackup|^TestKill(Backup|Restore)' $$(go list ./... | grep -v -E 'killtest|internal/browser|$(SLOW)')
 race-all:
 	go test -race -timeout 20m -parallel 4 $$(go list ./... | grep -v -E 'killtest|internal/browser')
 
