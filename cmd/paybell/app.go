@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -31,9 +32,13 @@ import (
 
 // dataFlags say where everything is kept.
 type dataFlags struct {
-	Data    string `help:"Directory of the data: database, key, lock." default:"paybell-data" type:"path"`
-	KeyFile string `help:"File of the key that seals secrets; made at the first start. Default: paybell.key in the data directory. Back it up apart from the data." type:"path"`
+	Data     string `help:"Directory of the data: database, key, lock." default:"paybell-data" type:"path"`
+	KeyFile  string `help:"File of the key that seals secrets; made at the first start. Default: paybell.key in the data directory. Back it up apart from the data." type:"path"`
+	Database string `help:"PostgreSQL (15 or newer) to use instead of the database in the data directory, like postgres://user:password@host/name. Any number of processes may share it, all with the same key."`
 }
+
+// onPostgres reports whether the data are in a database of its own server.
+func (f dataFlags) onPostgres() bool { return f.Database != "" }
 
 // keyFile is where the key is.
 func (f dataFlags) keyFile() string {
@@ -53,7 +58,20 @@ func (f dataFlags) open(ctx context.Context, migrate bool) (*store.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	return store.OpenSQLite(ctx, f.Data, store.Options{Keys: keys, Migrate: migrate})
+	opt := store.Options{Keys: keys, Migrate: migrate}
+	if f.onPostgres() {
+		return store.OpenPostgres(ctx, f.Database, opt)
+	}
+	return store.OpenSQLite(ctx, f.Data, opt)
+}
+
+// lock keeps a second server out of the data directory. PostgreSQL serves as many as
+// there are.
+func (f dataFlags) lock() (release func(), err error) {
+	if f.onPostgres() {
+		return func() {}, nil
+	}
+	return store.Lock(f.Data)
 }
 
 // newDesk wires what can be asked for to the store and the sandbox chain.
@@ -83,10 +101,10 @@ func newDesk(db *store.DB, allow []netip.Prefix, networks map[string]desk.Networ
 type app struct {
 	db     *store.DB
 	desk   *desk.Desk
-	url    string // the first public one
+	url    string // the first public one; empty: it answers nobody
 	served chan error
 
-	http    *http.Server
+	http    *http.Server // nil: it answers nobody
 	metrics *http.Server // nil: none
 	stop    context.CancelFunc
 	loops   sync.WaitGroup
@@ -94,9 +112,18 @@ type app struct {
 	log     *slog.Logger
 }
 
+// What a process can do of a server's work.
+const (
+	roleAPI     = "api"     // the API, the dashboard, the buyers' pages
+	roleWatch   = "watch"   // the networks, and what happens by time alone
+	roleDeliver = "deliver" // notifications
+	rolePrune   = "prune"   // what is kept long enough
+)
+
 type appConfig struct {
 	dataFlags
 	chainFlags
+	roles      []string // none: all
 	listen     string
 	metrics    string // address to serve /metrics on; empty: nowhere
 	publicURLs []string
@@ -108,11 +135,16 @@ type appConfig struct {
 	log                               *slog.Logger
 }
 
+func (c appConfig) does(role string) bool {
+	return len(c.roles) == 0 || slices.Contains(c.roles, role)
+}
+
 // drainTime is how long requests that are being served may take when the server
 // stops. Attempts in flight have their own limit.
 const drainTime = 10 * time.Second
 
-// start opens the store and serves. What a crash left pending is attempted at once.
+// start opens the store and does what the roles say. What a crash left pending is
+// attempted at once.
 func start(ctx context.Context, cfg appConfig) (_ *app, err error) {
 	chains, networks, err := cfg.chains()
 	if err != nil {
@@ -122,35 +154,32 @@ func start(ctx context.Context, cfg appConfig) (_ *app, err error) {
 		return nil, fmt.Errorf("make the data directory: %w", err)
 	}
 	a := &app{log: cfg.log, served: make(chan error, 1)}
-	if a.release, err = store.Lock(cfg.Data); err != nil {
+	if a.release, err = cfg.lock(); err != nil {
 		return nil, err
 	}
 	if a.db, err = cfg.open(ctx, true); err != nil {
 		a.release()
 		return nil, err
 	}
-	listener, err := net.Listen("tcp", cfg.listen)
-	if err != nil {
-		a.release()
-		return nil, errors.Join(fmt.Errorf("listen on %s (choose another with --listen): %w", cfg.listen, err), a.db.Close())
+	var listener net.Listener
+	if cfg.does(roleAPI) {
+		if listener, err = net.Listen("tcp", cfg.listen); err != nil {
+			a.release()
+			return nil, errors.Join(fmt.Errorf("listen on %s (choose another with --listen): %w", cfg.listen, err), a.db.Close())
+		}
+		if len(cfg.publicURLs) == 0 {
+			cfg.publicURLs = []string{"http://" + listener.Addr().String()}
+		}
+		a.url = cfg.publicURLs[0]
 	}
-	if len(cfg.publicURLs) == 0 {
-		cfg.publicURLs = []string{"http://" + listener.Addr().String()}
-	}
-	a.url = cfg.publicURLs[0]
 
 	var watcher *loop.Loop
 	d, chain := newDesk(a.db, cfg.allow, networks, func() { watcher.Poke() })
 	a.desk = d
 	watcher = loop.New("watch "+chain.Network(), &watch.Watcher{DB: a.db, Chain: chain, Every: time.Second}, cfg.log)
-	timers := loop.New("timers", &watch.Timers{DB: a.db, Every: time.Second}, cfg.log)
-	pruner := loop.New("prune", &prune.Pruner{
-		DB: a.db, Every: time.Minute, KeepDeliveries: cfg.keepDeliveries, KeepNotifications: cfg.keepNotifications,
-	}, cfg.log)
 	dispatcher := deliver.New(a.db, deliver.NewTransport(cfg.allow), cfg.log)
-	dispatcher.Alone = true // the lock says so
+	dispatcher.Alone = !cfg.onPostgres() // the lock says so
 	d.Wire = dispatcher
-	resender := loop.New("resend", &deliver.Resender{DB: a.db, Every: time.Second}, cfg.log)
 	a.db.OnCommit(func(fresh []paybell.Delivery) {
 		dispatcher.Offer(fresh)
 		d.Ring(fresh)
@@ -161,22 +190,41 @@ func start(ctx context.Context, cfg appConfig) (_ *app, err error) {
 		dispatcher.Attempted = metrics.Attempted
 		if err := a.serveMetrics(cfg.metrics, metrics.Handler()); err != nil {
 			a.release()
-			return nil, errors.Join(err, listener.Close(), a.db.Close())
+			if listener != nil {
+				err = errors.Join(err, listener.Close())
+			}
+			return nil, errors.Join(err, a.db.Close())
 		}
 	}
 
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	a.stop = stop
-	a.loops.Go(func() { watcher.Run(running) })
-	for _, c := range chains {
-		w := loop.New("watch "+c.Network(), &watch.Watcher{DB: a.db, Chain: c, Every: pollEvery}, cfg.log)
-		a.loops.Go(func() { w.Run(running) })
+	run := func(name string, step loop.Stepper) {
+		l := loop.New(name, step, cfg.log)
+		a.loops.Go(func() { l.Run(running) })
 	}
-	a.loops.Go(func() { timers.Run(running) })
-	a.loops.Go(func() { pruner.Run(running) })
-	a.loops.Go(func() { resender.Run(running) })
-	a.loops.Go(func() { dispatcher.Run(running) })
+	if cfg.does(roleWatch) {
+		a.loops.Go(func() { watcher.Run(running) })
+		for _, c := range chains {
+			run("watch "+c.Network(), &watch.Watcher{DB: a.db, Chain: c, Every: pollEvery})
+		}
+		run("timers", &watch.Timers{DB: a.db, Every: time.Second})
+	}
+	if cfg.does(rolePrune) {
+		run("prune", &prune.Pruner{DB: a.db, Every: time.Minute, KeepDeliveries: cfg.keepDeliveries, KeepNotifications: cfg.keepNotifications})
+	}
+	if cfg.does(roleDeliver) {
+		run("resend", &deliver.Resender{DB: a.db, Every: time.Second})
+		a.loops.Go(func() { dispatcher.Run(running) })
+	}
+	if listener != nil {
+		a.serve(listener, cfg)
+	}
+	return a, nil
+}
 
+// serve answers what comes in on a listener.
+func (a *app) serve(listener net.Listener, cfg appConfig) {
 	stopping := make(chan struct{})
 	server := &api.Server{
 		Desk: a.desk, PublicURLs: cfg.publicURLs, TrustedProxies: cfg.proxies, RateLimit: cfg.rateLimit, Ready: a.ready, Log: cfg.log, Stopping: stopping,
@@ -190,7 +238,6 @@ func start(ctx context.Context, cfg appConfig) (_ *app, err error) {
 	}
 	a.http.RegisterOnShutdown(func() { close(stopping) })
 	go func() { a.served <- a.http.Serve(listener) }()
-	return a, nil
 }
 
 // serveMetrics serves /metrics on an address of its own: what an operator watches is
@@ -235,7 +282,10 @@ func (a *app) ready(ctx context.Context) error {
 func (a *app) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
-	err := a.http.Shutdown(ctx)
+	var err error
+	if a.http != nil {
+		err = a.http.Shutdown(ctx)
+	}
 	a.stop()
 	a.loops.Wait()
 	if a.metrics != nil {

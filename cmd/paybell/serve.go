@@ -17,6 +17,7 @@ import (
 type serveCmd struct {
 	dataFlags
 	chainFlags
+	Roles             []string       `help:"What this process does, of several that share a PostgreSQL: ${enum}." default:"api,watch,deliver,prune" enum:"api,watch,deliver,prune"`
 	Listen            string         `help:"Address to serve on." default:"127.0.0.1:8080"`
 	Metrics           string         `name:"metrics-listen" help:"Address to serve /metrics on, for Prometheus, like 127.0.0.1:9464. Default: nowhere."`
 	PublicURL         []string       `name:"public-url" help:"Base URL under which clients reach this server, as they sign it; repeatable. Default: http:// and the address of --listen."`
@@ -46,16 +47,23 @@ func (c *serveCmd) Run(ctx context.Context) error {
 	if least := 35 * 24 * time.Hour; c.KeepDeliveries < least && c.KeepDeliveries != 0 {
 		return fmt.Errorf("--keep-deliveries %v: a schedule may last for a month, so at least %v are needed (0 keeps them for ever)", c.KeepDeliveries, least)
 	}
+	if everything := 4; !c.onPostgres() && len(c.Roles) < everything {
+		return errors.New("--roles: without --database this is the only process, and has to do everything")
+	}
 	log := c.logger()
 	a, err := start(ctx, appConfig{
-		dataFlags: c.dataFlags, chainFlags: c.chainFlags, listen: c.Listen, metrics: c.Metrics, keepDeliveries: c.KeepDeliveries, keepNotifications: c.KeepNotifications, publicURLs: c.PublicURL, allow: c.AllowCIDR,
+		dataFlags: c.dataFlags, chainFlags: c.chainFlags, roles: c.Roles, listen: c.Listen, metrics: c.Metrics, keepDeliveries: c.KeepDeliveries, keepNotifications: c.KeepNotifications, publicURLs: c.PublicURL, allow: c.AllowCIDR,
 		proxies: c.TrustedProxy, rateLimit: c.RateLimit, log: log,
 	})
 	if err != nil {
 		return err
 	}
-	log.Info("serving", "url", a.url, "listen", c.Listen, "data", c.Data)
-	if !c.NoSetupLink {
+	if a.url == "" {
+		log.Info("serving", "roles", strings.Join(c.Roles, ","))
+	} else {
+		log.Info("serving", "url", a.url, "listen", c.Listen, "data", c.Data)
+	}
+	if a.url != "" && !c.NoSetupLink {
 		c.offerSetup(ctx, a)
 	}
 	select {
