@@ -27,10 +27,16 @@
 // internal/store keeps everything in SQLite (or PostgreSQL: the SQL is one text
 // for both). Only a transaction can ask or write anything. tx.Apply writes the
 // invoice, guarded by its version, the notifications of its changes and their
-// deliveries in one transaction: what is committed will be notified. On SQLite
-// one goroutine writes, and many bodies share one commit; when one of them fails,
-// what it did is taken back alone (writer.go). It remembers whom clients tell
-// (memory.go), and inserts many rows at once (later.go).
+// deliveries in one transaction: what is committed will be notified. Few goroutines
+// write (one on SQLite, four on PostgreSQL), and many bodies share one commit; when
+// one of them fails, what it did is taken back alone (writer.go). They tell last, and
+// all at once (tell.go, later.go), and remember whom clients tell (memory.go).
+//
+// Any number of processes can share a PostgreSQL. There is no leader, and nothing is
+// kept in a process that is not a cache. They wake each other by NOTIFY, which is only
+// a hint (notify.go). Rows are locked in one order: cursors, keys of addresses,
+// invoices by id, webhooks by id, endpoints. Only the server migrates, once, and
+// migrations only add, so that two versions can run side by side (compat.go).
 //
 // # What moves it
 //
@@ -59,7 +65,8 @@
 // A head that may not go (its webhook was paused, moved, deleted) is settled when
 // it is met, with its lane: that keeps every change of a webhook small. What was
 // missed, or is to be sent again, is a job ([Resend], resend.go). Several processes
-// deal the endpoints out among them (shards.go). dialer.go refuses private
+// deal the endpoints out among them (shards.go); what another commits for an endpoint
+// of ours is hinted at and read at once (hints.go). dialer.go refuses private
 // addresses at the moment of dialling.
 //
 // internal/prune deletes what is over. internal/telemetry counts what an operator

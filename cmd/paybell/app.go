@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/paybell/paybell"
@@ -60,7 +62,11 @@ func (f dataFlags) open(ctx context.Context, migrate bool) (*store.DB, error) {
 	}
 	opt := store.Options{Keys: keys, Migrate: migrate}
 	if f.onPostgres() {
-		return store.OpenPostgres(ctx, f.Database, opt)
+		db, err := store.OpenPostgres(ctx, f.Database, opt)
+		if err != nil && paybell.CodeOf(err) == paybell.Internal {
+			err = fmt.Errorf("--database, which is written like postgres://user:password@host:5432/name, cannot be used: %w", err)
+		}
+		return db, err
 	}
 	return store.OpenSQLite(ctx, f.Data, opt)
 }
@@ -104,12 +110,13 @@ type app struct {
 	url    string // the first public one; empty: it answers nobody
 	served chan error
 
-	http    *http.Server // nil: it answers nobody
-	metrics *http.Server // nil: none
-	stop    context.CancelFunc
-	loops   sync.WaitGroup
-	release func() // the lock
-	log     *slog.Logger
+	http     *http.Server // nil: it answers nobody
+	metrics  *http.Server // nil: none
+	stopping atomic.Bool
+	stop     context.CancelFunc
+	loops    sync.WaitGroup
+	release  func() // the lock
+	log      *slog.Logger
 }
 
 // What a process can do of a server's work.
@@ -120,12 +127,14 @@ const (
 	rolePrune   = "prune"   // what is kept long enough
 )
 
+var allRoles = []string{roleAPI, roleWatch, roleDeliver, rolePrune}
+
 type appConfig struct {
 	dataFlags
 	chainFlags
 	roles      []string // none: all
 	listen     string
-	metrics    string // address to serve /metrics on; empty: nowhere
+	metrics    string // address to serve /metrics and the process's health on; empty: nowhere
 	publicURLs []string
 	allow      []netip.Prefix // private addresses that webhooks may point at
 	proxies    []netip.Prefix // whose X-Forwarded-For is believed
@@ -174,7 +183,10 @@ func start(ctx context.Context, cfg appConfig) (_ *app, err error) {
 	}
 
 	var watcher *loop.Loop
-	d, chain := newDesk(a.db, cfg.allow, networks, func() { watcher.Poke() })
+	d, chain := newDesk(a.db, cfg.allow, networks, func() {
+		watcher.Poke()
+		a.db.TellChain()
+	})
 	a.desk = d
 	watcher = loop.New("watch "+chain.Network(), &watch.Watcher{DB: a.db, Chain: chain, Every: time.Second}, cfg.log)
 	dispatcher := deliver.New(a.db, deliver.NewTransport(cfg.allow), cfg.log)
@@ -183,6 +195,13 @@ func start(ctx context.Context, cfg appConfig) (_ *app, err error) {
 	a.db.OnCommit(func(fresh []paybell.Delivery) {
 		dispatcher.Offer(fresh)
 		d.Ring(fresh)
+	})
+	a.db.OnHint(func(h store.Hint) {
+		if h.Chain {
+			watcher.Poke()
+		}
+		d.RingHinted(h)
+		dispatcher.Hint(h)
 	})
 
 	if cfg.metrics != "" {
@@ -241,7 +260,8 @@ func (a *app) serve(listener net.Listener, cfg appConfig) {
 }
 
 // serveMetrics serves /metrics on an address of its own: what an operator watches is
-// nobody else's business.
+// nobody else's business. There /healthz and /readyz say of a process of any role
+// that it lives, and that it can do its work.
 func (a *app) serveMetrics(address string, h http.Handler) error {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
@@ -249,10 +269,31 @@ func (a *app) serveMetrics(address string, h http.Handler) error {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", h)
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { sayHealth(w, http.StatusOK, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), readyTime)
+		defer cancel()
+		if err := a.ready(ctx); err != nil {
+			a.log.Warn("not ready", "err", err)
+			w.Header().Set("Retry-After", "1")
+			sayHealth(w, http.StatusServiceUnavailable, "not ready")
+			return
+		}
+		sayHealth(w, http.StatusOK, "ready")
+	})
 	a.metrics = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute}
 	go func() { _ = a.metrics.Serve(listener) }()
 	return nil
 }
+
+func sayHealth(w http.ResponseWriter, status int, word string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, word+"\n") // who is gone misses nothing
+}
+
+// readyTime is how long the store may take to answer before a process is not ready.
+const readyTime = 5 * time.Second
 
 // rooms sends a request to the buyers' pages, to the dashboard or to the API. It is
 // no ServeMux, which would redirect paths that the API has to answer as they were
@@ -272,14 +313,18 @@ func rooms(api, pages, people http.Handler) http.Handler {
 	})
 }
 
-// ready reports whether the store can be read.
+// ready reports whether the store can be read, by a process that is not about to end.
 func (a *app) ready(ctx context.Context) error {
+	if a.stopping.Load() {
+		return errors.New("the process is stopping")
+	}
 	_, err := store.View(ctx, a.db, func(tx *store.Tx) (map[string]time.Time, error) { return tx.Scanned() })
 	return err
 }
 
 // close finishes what is in flight, leaves the rest pending, and closes the store.
 func (a *app) close() error {
+	a.stopping.Store(true)
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
 	var err error

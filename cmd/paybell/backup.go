@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -19,6 +20,13 @@ type backupCmd struct {
 
 // Run makes the backup; a server on the same data goes on meanwhile.
 func (c *backupCmd) Run(ctx context.Context) error {
+	if c.onPostgres() {
+		return fmt.Errorf(`PostgreSQL makes its own backups, while the servers run. For one file:
+  pg_dump --format=custom --file=paybell.dump postgres://...
+The key is NOT in it: keep a copy of %s in another place. To restore it, with no server running:
+  pg_restore --no-owner --dbname=postgres://... paybell.dump     (into a new, empty database)
+  paybell restore --database postgres://... --new-epoch          (before the first server)`, c.keyFile())
+	}
 	b, err := store.Backup(ctx, c.Data, c.To, c.Overwrite)
 	if err != nil {
 		return err
@@ -53,7 +61,8 @@ func size(bytes int64) string {
 
 type restoreCmd struct {
 	dataFlags
-	File          string `arg:"" help:"The backup." type:"path"`
+	File          string `arg:"" optional:"" help:"The backup. With --database it was restored before, by pg_restore." type:"path"`
+	NewEpoch      bool   `help:"With --database: the database was just restored from a dump of PostgreSQL. Go on after it as after a backup, so that no number and no address is given out twice."`
 	Replace       bool   `help:"Put it in the place of a database that is there, which is kept beside it."`
 	SkipAddresses *int64 `help:"How many addresses of each key to leave out. Default: as many as may have been given out since the backup. 0 is right only if no server has run since." placeholder:"N"`
 	Epoch         int64  `help:"Epoch of the numbers of notifications, if it must be higher than the next: when this backup was restored before, elsewhere, and served." placeholder:"N"`
@@ -62,6 +71,23 @@ type restoreCmd struct {
 
 // maxSkip bounds what is asked for: a key has 2^31 addresses.
 const maxSkip = 1_000_000_000
+
+// Validate refuses what does not go together.
+func (c *restoreCmd) Validate() error {
+	switch {
+	case c.onPostgres() && !c.NewEpoch:
+		return errors.New("with --database, dumps are restored by pg_restore, into an empty database and with no server running; then run `paybell restore --database postgres://... --new-epoch`, before the first server")
+	case c.onPostgres() && (c.File != "" || c.Replace):
+		return errors.New("--new-epoch is for the database itself, after pg_restore: it takes no file, and replaces nothing")
+	case c.onPostgres():
+		return nil
+	case c.NewEpoch:
+		return errors.New("--new-epoch is for --database; a backup that is restored from a file begins a new epoch by itself")
+	case c.File == "":
+		return errors.New(`expected "<file>", the backup`)
+	}
+	return nil
+}
 
 // Run restores; the server must not be running.
 func (c *restoreCmd) Run(ctx context.Context) error {
@@ -75,7 +101,11 @@ func (c *restoreCmd) Run(ctx context.Context) error {
 	if c.Epoch < 0 || c.Epoch > maxSkip {
 		return fmt.Errorf("--epoch %d: must be 0 to %d", c.Epoch, maxSkip)
 	}
-	r, err := store.Restore(ctx, c.Data, c.File, opt)
+	restore := func() (store.Restored, error) { return store.Restore(ctx, c.Data, c.File, opt) }
+	if c.onPostgres() {
+		restore = func() (store.Restored, error) { return store.NewEpoch(ctx, c.Database, opt) }
+	}
+	r, err := restore()
 	if err != nil {
 		return err
 	}
@@ -99,6 +129,9 @@ func (c *restoreCmd) story(r store.Restored) string {
 		say("- It was of an older version of Paybell (schema %d), and is brought up to date (schema %d).", r.Was.Schema, r.Schema)
 	}
 	say("- Numbers of notifications begin with %d. from now on (Paybell-Sequence). %d deliveries were pending; they are sent,\n  perhaps again, with the id that they had.", r.Epoch, r.Pending)
+	if c.onPostgres() && c.Epoch == 0 {
+		say("  If the database that was there before, or an earlier restore of this dump, had come to epoch %d already, run this\n  again with a higher --epoch.", r.Epoch)
+	}
 	if r.Skipped > 0 {
 		say("- The next %d addresses of each key (%d keys) are left out: they may have been given to buyers after the backup, and\n"+
 			"  nobody gets the same. Set the gap limit of your wallet programs to %d or more, or they will not see what comes.", r.Skipped, r.Keys, r.Skipped+paybell.MaxGap)
@@ -113,6 +146,9 @@ func (c *restoreCmd) story(r store.Restored) string {
 		say("- What was there before is kept: %s", r.Kept)
 	}
 	next := "paybell serve --data " + c.Data
+	if c.onPostgres() {
+		next += " --database ..."
+	}
 	if c.KeyFile != "" {
 		next += " --key-file " + c.KeyFile
 	}

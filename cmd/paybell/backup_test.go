@@ -27,17 +27,20 @@ var backupMiB = flag.Int("backup.mib", 8, "how big the store is that TestBackupU
 // site is a server in a process of its own, with a client.
 type site struct {
 	t              *testing.T
+	database       string // what stands in databaseVariable
 	dir, url       string
 	server         *exec.Cmd
 	client, secret string
 }
+
+func (s *site) env() []string { return append(os.Environ(), databaseVariable+"="+s.database) }
 
 // serve starts the server on what is in the directory.
 func (s *site) serve(flags ...string) {
 	s.t.Helper()
 	address := freeAddress()
 	s.server = exec.Command("paybell", append([]string{"serve", "--data", s.dir, "--listen", address, "--no-setup-link", "--log-level", "error", "--rate-limit", "0", "--allow-cidr", "127.0.0.0/8"}, flags...)...)
-	s.server.Stderr = os.Stderr
+	s.server.Env, s.server.Stderr = s.env(), os.Stderr
 	if err := s.server.Start(); err != nil {
 		s.t.Fatal(err)
 	}
@@ -55,7 +58,9 @@ func (s *site) crash() {
 // paybell runs a command on the site's data, and reads its JSON.
 func (s *site) paybell(args ...string) map[string]any {
 	s.t.Helper()
-	out, err := exec.Command("paybell", append(args, "--data", s.dir, "--json")...).Output()
+	cmd := exec.Command("paybell", append(args, "--data", s.dir, "--json")...)
+	cmd.Env = s.env()
+	out, err := cmd.Output()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		s.t.Fatalf("paybell %s: %s", args[0], exit.Stderr)

@@ -18,12 +18,14 @@ import (
 	"github.com/paybell/paybell"
 	"github.com/paybell/paybell/internal/desk"
 	"github.com/paybell/paybell/internal/shop"
+	"github.com/paybell/paybell/internal/store"
 )
 
 type demoCmd struct {
-	Data string `help:"Keep the data in this directory; without it, it goes with the demo." type:"path" xor:"chain"`
-	Btcd bool   `help:"Pay with bitcoins on a real chain, which nobody else uses: that of a btcd of the demo's own." xor:"chain"`
-	Exit bool   `help:"End after the play: with 0 only if every notification came, in order, with good signatures."`
+	Data     string `help:"Keep the data in this directory; without it, it goes with the demo." type:"path" xor:"chain"`
+	Database string `help:"Play in this PostgreSQL database (15 or newer), which must be empty, like postgres://user:password@host/name. What is made stays in it; the key, without --data, goes with the demo."`
+	Btcd     bool   `help:"Pay with bitcoins on a real chain, which nobody else uses: that of a btcd of the demo's own." xor:"chain"`
+	Exit     bool   `help:"End after the play: with 0 only if every notification came, in order, with good signatures."`
 }
 
 // stepTime is how long one notification may take before the demo says that it
@@ -33,7 +35,10 @@ const stepTime = 10 * time.Second
 // Run plays the whole main job: a real server, a real merchant's server, signed
 // HTTP in both directions.
 func (c *demoCmd) Run(ctx context.Context) error {
-	d, err := newDemo(ctx, c.Data, c.Btcd)
+	if err := c.mayPlay(ctx); err != nil {
+		return err
+	}
+	d, err := newDemo(ctx, dataFlags{Data: c.Data, Database: c.Database}, c.Btcd)
 	if err != nil {
 		return err
 	}
@@ -42,6 +47,18 @@ func (c *demoCmd) Run(ctx context.Context) error {
 		d.handOver(ctx)
 	}
 	return errors.Join(err, d.close())
+}
+
+// mayPlay refuses to play where a real shop has its data.
+func (c *demoCmd) mayPlay(ctx context.Context) error {
+	if c.Database == "" {
+		return nil
+	}
+	used, err := store.InUse(ctx, c.Database)
+	if err == nil && used {
+		err = errors.New("there are data in this database already, and the demo plays only in an empty one; make one with createdb, or leave out --database (and PAYBELL_DATABASE)")
+	}
+	return err
 }
 
 // demo is a server, a shop and a person who watches.
@@ -58,13 +75,13 @@ type demo struct {
 	dashboard        string // a link that signs in, once
 }
 
-func newDemo(ctx context.Context, data string, real bool) (_ *demo, err error) {
+func newDemo(ctx context.Context, place dataFlags, real bool) (_ *demo, err error) {
 	d := &demo{stage: newStage(os.Stdout)}
-	if data == "" {
+	if place.Data == "" {
 		if d.temp, err = os.MkdirTemp("", "paybell-demo-"); err != nil {
 			return nil, err
 		}
-		data = d.temp
+		place.Data = d.temp
 	}
 	d.title("Paybell", "rings your server when an invoice is paid")
 	var chains chainFlags
@@ -75,22 +92,31 @@ func newDemo(ctx context.Context, data string, real bool) (_ *demo, err error) {
 		chains.BitcoinNetwork, chains.BitcoinNode = "regtest", []string{d.btcd.node.URL()}
 	}
 	d.app, err = start(ctx, appConfig{
-		dataFlags: dataFlags{Data: data}, chainFlags: chains, listen: "127.0.0.1:0",
+		dataFlags: place, chainFlags: chains, listen: "127.0.0.1:0",
 		allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, // the shop is on this machine
 		log:   slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
 	})
 	if err != nil {
 		return nil, errors.Join(err, d.close())
 	}
-	kept := "gone when the demo ends"
-	if d.temp == "" {
-		kept = "kept in " + data
-	}
-	d.done("Server", "%s, embedded database, %s", d.app.url, kept)
+	d.done("Server", "%s, %s", d.app.url, d.kept(place))
 	if err := d.openShop(ctx); err != nil {
 		return nil, errors.Join(err, d.close())
 	}
 	return d, nil
+}
+
+// kept says where the data are, and whether they stay there.
+func (d *demo) kept(place dataFlags) string {
+	switch {
+	case place.onPostgres() && d.temp == "":
+		return "PostgreSQL, where all of it stays; the key stays in " + place.Data
+	case place.onPostgres():
+		return "PostgreSQL, where all of it stays; the key is gone when the demo ends"
+	case d.temp == "":
+		return "embedded database, kept in " + place.Data
+	}
+	return "embedded database, gone when the demo ends"
 }
 
 // openShop makes the merchant, its integration client and its own server.

@@ -52,7 +52,16 @@ func (b *browser) page(path string, form url.Values) (at string, status int, tex
 // requests are signed as before, whoever is signed in stays so, and others sign in with
 // their second factor. All of it holds after a crash, too.
 func TestRotateKeyWhileServing(t *testing.T) {
-	s := &site{t: t, dir: filepath.Join(t.TempDir(), "data")}
+	for _, where := range databases {
+		t.Run(where.name, func(t *testing.T) {
+			t.Parallel()
+			rotateKeyWhileServing(t, where)
+		})
+	}
+}
+
+func rotateKeyWhileServing(t *testing.T, where database) {
+	s := &site{t: t, database: where.make(t), dir: filepath.Join(t.TempDir(), "data")}
 	merchant := s.setUp()
 	s.serve()
 	link, err := url.Parse(s.paybell("user", "create", "--email", "zoe@shop.example", "--name", "Zoë", "--merchant", merchant)["link"].(string))
@@ -96,6 +105,9 @@ func TestRotateKeyWhileServing(t *testing.T) {
 		if at, status, text := s.browser().page("/dash/sign-in", form); status != http.StatusOK {
 			t.Errorf("%s: signing in led to %s, %d: %s", when, at, status, text)
 		}
+	}
+	if s.database != "" {
+		s.paybell("key", "rotate", "--prepare")
 	}
 	r := s.paybell("key", "rotate")
 	if r["resealed"] != 2.0 {

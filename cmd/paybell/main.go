@@ -34,6 +34,7 @@ type cli struct {
 	Sandbox  sandboxCmd  `cmd:"" help:"Play the test coin's chain: pay, mine, replace, drop, reorg, expire."`
 	Backup   backupCmd   `cmd:"" help:"Copy the database to one file, while the server runs. The key is not part of it."`
 	Restore  restoreCmd  `cmd:"" help:"Put a backup into a data directory."`
+	Migrate  moveCmd     `cmd:"" name:"migrate-store" help:"Move a shop from the database in its data directory to PostgreSQL."`
 	Key      keyCmd      `cmd:"" help:"Manage the key that seals secrets."`
 	Bench    benchCmd    `cmd:"" help:"Measure on this machine how fast notifications go out, and what disturbs them."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`

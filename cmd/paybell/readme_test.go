@@ -17,7 +17,8 @@ import (
 )
 
 // TestReadme runs the README's commands, word for word but for the ports, as a
-// new user would; a shop that checks both signatures hears the four events.
+// new user would; a shop that checks both signatures hears the four events. With
+// PAYBELL_DATABASE in the environment the same commands work on PostgreSQL.
 func TestReadme(t *testing.T) {
 	for _, tool := range []string{"sh", "curl", "openssl", "go"} {
 		if _, err := exec.LookPath(tool); err != nil {
@@ -28,36 +29,54 @@ func TestReadme(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The shop learns its secret from client.json, when the commands have made it.
-	var merchant atomic.Pointer[shop.Shop]
-	dir := t.TempDir()
-	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { merchant.Load().ServeHTTP(w, r) }))
-	defer hook.Close()
-	port := freePort(t)
-	local := strings.NewReplacer("127.0.0.1:8080", port, "http://127.0.0.1:9000", hook.URL)
 	var blocks []string
 	for i, part := range strings.Split(string(text), "```") {
 		if i%2 == 1 && strings.HasPrefix(part, "sh\n") {
-			blocks = append(blocks, local.Replace(strings.TrimPrefix(part, "sh\n")))
+			blocks = append(blocks, strings.TrimPrefix(part, "sh\n"))
 		}
 	}
 	if len(blocks) != 7 || !strings.Contains(blocks[0], "demo") || !strings.Contains(blocks[2], "paybell serve") {
 		t.Fatalf("the README's blocks are not as this test knows them: %d", len(blocks))
 	}
+	var build string
+	build, blocks[2], _ = strings.Cut(blocks[2], "\n")
+	binary := filepath.Join(t.TempDir(), "paybell")
+	if out, err := exec.Command("sh", "-eu", "-c", "cd ../..\n"+strings.Replace(build, "-o paybell", "-o "+binary, 1)).CombinedOutput(); err != nil {
+		t.Fatalf("%s\n%s%v", build, out, err)
+	}
+	for _, where := range databases {
+		t.Run(where.name, func(t *testing.T) {
+			t.Parallel()
+			followReadme(t, blocks, binary, append(os.Environ(), databaseVariable+"="+where.make(t)))
+		})
+	}
+}
+
+// followReadme runs the commands in a directory that has the program already.
+func followReadme(t *testing.T, blocks []string, binary string, env []string) {
+	// The shop learns its secret from client.json, when the commands have made it.
+	var merchant atomic.Pointer[shop.Shop]
+	dir := t.TempDir()
+	if err := os.Symlink(binary, filepath.Join(dir, "paybell")); err != nil {
+		t.Fatal(err)
+	}
+	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { merchant.Load().ServeHTTP(w, r) }))
+	defer hook.Close()
+	port := freePort(t)
+	local := strings.NewReplacer("127.0.0.1:8080", port, "http://127.0.0.1:9000", hook.URL)
 	sh := func(script string) string {
 		t.Helper()
-		cmd := exec.Command("sh", "-eu", "-c", script)
-		cmd.Dir = dir
+		cmd := exec.Command("sh", "-eu", "-c", local.Replace(script))
+		cmd.Dir, cmd.Env = dir, env
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			t.Fatalf("%s\n%s%v", script, out, err)
 		}
 		return string(out)
 	}
-	build, serve, _ := strings.Cut(blocks[2], "\n")
-	sh("cd " + mustAbs(t, "../..") + "\n" + strings.Replace(build, "-o paybell", "-o "+filepath.Join(dir, "paybell"), 1))
+	serve := blocks[2]
 	server := exec.Command("sh", "-c", "exec "+strings.TrimSpace(serve))
-	server.Dir, server.Env = dir, append(os.Environ(), "PAYBELL_LISTEN="+port)
+	server.Dir, server.Env = dir, append(env, "PAYBELL_LISTEN="+port)
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -80,15 +99,6 @@ func TestReadme(t *testing.T) {
 			t.Fatalf("%s was not heard\n%s", want, out)
 		}
 	}
-}
-
-func mustAbs(t *testing.T, name string) string {
-	t.Helper()
-	path, err := filepath.Abs(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
 }
 
 func freePort(t *testing.T) string {

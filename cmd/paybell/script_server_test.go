@@ -13,9 +13,12 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
+	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/paybell/paybell/internal/pgtest"
 )
 
 // patience is how long something may take that takes milliseconds when the
@@ -58,49 +61,63 @@ func freeAddress() string {
 	}
 }
 
-// process is a running server.
-type process struct {
+// daemon is a running server, or a worker beside it.
+type daemon struct {
+	name  string
 	cmd   *exec.Cmd
 	ended chan struct{}
 	err   error // of Wait, once ended
 }
 
-func (w *world) logFile() string { return filepath.Join(w.dir, "server.log") }
+func (w *world) logFile(name string) string { return filepath.Join(w.dir, name+".log") }
 
 // serve starts the server and waits until it serves.
 func (w *world) serve(ts *testscript.TestScript, flags []string) {
 	if w.server != nil {
 		ts.Fatalf("the server runs already")
 	}
+	addr := freeAddress()
+	w.server = w.run(ts, "server", addr, append([]string{"--listen", addr}, flags...))
+	ts.Setenv("URL", "http://"+addr)
+}
+
+// work starts a process that does the rest, and waits until it is ready.
+func (w *world) work(ts *testscript.TestScript, flags []string) {
+	if w.worker != nil {
+		ts.Fatalf("the worker runs already")
+	}
+	addr := freeAddress()
+	w.worker = w.run(ts, "worker", addr, append([]string{"--roles", "watch,deliver,prune", "--metrics-listen", addr}, flags...))
+	ts.Setenv("WORKER", "http://"+addr)
+}
+
+// run starts `paybell serve` and waits until it says at an address that it is ready.
+func (w *world) run(ts *testscript.TestScript, name, addr string, flags []string) *daemon {
 	program, err := exec.LookPath("paybell")
 	ts.Check(err)
-	log, err := os.OpenFile(w.logFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	log, err := os.OpenFile(w.logFile(name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	ts.Check(err)
 	defer log.Close() //nolint:errcheck // the process has its own descriptor
-	addr := freeAddress()
-	cmd := exec.Command(program, append([]string{"serve", "--data", filepath.Join(w.dir, "data"), "--listen", addr}, flags...)...)
+	cmd := exec.Command(program, append([]string{"serve", "--data", filepath.Join(w.dir, "data")}, flags...)...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = w.dir, log, log
-	name, value := quickExit()
-	cmd.Env = append(os.Environ(), name+"="+value)
+	key, value := quickExit()
+	cmd.Env = append(os.Environ(), key+"="+value, databaseVariable+"="+ts.Getenv(databaseVariable))
 	ts.Check(cmd.Start())
-	p := &process{cmd: cmd, ended: make(chan struct{})}
-	w.server = p
+	p := &daemon{name: name, cmd: cmd, ended: make(chan struct{})}
 	go func() {
 		p.err = cmd.Wait()
 		close(p.ended)
 	}()
 	ready := poll(func() bool { return p.over() || isReady("http://"+addr) })
 	if p.over() {
-		w.server = nil
-		ts.Fatalf("the server ended: %v\n%s", p.err, ts.ReadFile(w.logFile()))
+		ts.Fatalf("the %s ended: %v\n%s", name, p.err, ts.ReadFile(w.logFile(name)))
 	}
 	if !ready {
 		_ = p.cmd.Process.Signal(syscall.SIGQUIT) // what is it doing?
 		<-p.ended
-		w.server = nil
-		ts.Fatalf("the server is not ready\n%s", ts.ReadFile(w.logFile()))
+		ts.Fatalf("the %s is not ready\n%s", name, ts.ReadFile(w.logFile(name)))
 	}
-	ts.Setenv("URL", "http://"+addr)
+	return p
 }
 
 // web is what scripts speak HTTP with. An answer takes milliseconds.
@@ -115,7 +132,7 @@ func isReady(base string) bool {
 	return resp.StatusCode == http.StatusOK
 }
 
-func (p *process) over() bool {
+func (p *daemon) over() bool {
 	select {
 	case <-p.ended:
 		return true
@@ -125,7 +142,7 @@ func (p *process) over() bool {
 }
 
 // terminate asks the server to stop and waits for its end, which must be a good one.
-func (p *process) terminate() error {
+func (p *daemon) terminate() error {
 	if p.over() {
 		return fmt.Errorf("it had ended by itself: %w", errors.Join(errors.New("nobody asked it to"), p.err))
 	}
@@ -141,29 +158,47 @@ func (p *process) terminate() error {
 }
 
 // shutdown ends the server as an operator does.
-func (w *world) shutdown(ts *testscript.TestScript, _ []string) {
-	p := w.running(ts)
-	w.server = nil
-	ts.Check(p.terminate())
+func (w *world) shutdown(ts *testscript.TestScript, args []string) {
+	ts.Check(w.take(ts, args).terminate())
 }
 
 // crash ends the server as a power cut does.
-func (w *world) crash(ts *testscript.TestScript, _ []string) {
-	p := w.running(ts)
-	w.server = nil
+func (w *world) crash(ts *testscript.TestScript, args []string) {
+	p := w.take(ts, args)
 	if p.over() {
-		ts.Fatalf("the server had ended by itself: %v", p.err)
+		ts.Fatalf("the %s had ended by itself: %v", p.name, p.err)
 	}
 	w.crashed.Store(true)
 	ts.Check(p.cmd.Process.Kill())
 	<-p.ended
 }
 
-func (w *world) running(ts *testscript.TestScript) *process {
-	if w.server == nil {
-		ts.Fatalf("no server runs")
+// take takes the server, or the worker, out of the world.
+func (w *world) take(ts *testscript.TestScript, args []string) *daemon {
+	which := &w.server
+	if len(args) > 0 && args[0] == "worker" {
+		which = &w.worker
 	}
-	return w.server
+	p := *which
+	if p == nil {
+		ts.Fatalf("it does not run")
+	}
+	*which = nil
+	return p
+}
+
+// afresh takes all data away.
+func (w *world) afresh(ts *testscript.TestScript, _ []string) {
+	if w.server != nil || w.worker != nil {
+		ts.Fatalf("a server runs on the data")
+	}
+	ts.Check(os.RemoveAll(filepath.Join(w.dir, "data")))
+	ts.Setenv(databaseVariable, w.where.make(ts.Value(databaseOwner{}).(testing.TB)))
+}
+
+// database makes an empty one, without a schema.
+func (w *world) database(ts *testscript.TestScript, args []string) {
+	ts.Setenv(args[0], pgtest.Open(ts.Value(databaseOwner{}).(testing.TB)))
 }
 
 // fill writes a file that no editor would.

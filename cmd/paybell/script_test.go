@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,16 +17,21 @@ import (
 // TestMain makes this test binary the real `paybell` as well: what a script
 // calls by that name is main, in a process of its own.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"paybell": main})
+	testscript.Main(suite{m}, map[string]func(){"paybell": main})
 }
 
-// TestScripts runs the acceptance scripts of testdata/script. They use the
+// TestScripts runs the acceptance scripts of testdata/script, each with the data in
+// SQLite and in PostgreSQL. They use the
 // product as its users do: the command line, signed HTTP, and a shop's server
-// that is rung. `go doc testscript` describes the language; these are our words:
+// that is rung. `go doc testscript` describes the language; [postgres] and [sqlite]
+// say where the data are, and these are our words:
 //
 //	serve [flags]            start `paybell serve` on ./data, wait until it is ready, set $URL; its log is server.log
-//	shutdown                 SIGTERM; it must end with status 0
-//	crash                    SIGKILL
+//	worker [flags]           start another process beside it, which does everything but answer, and set $WORKER; its log is worker.log
+//	shutdown [worker]        SIGTERM; it must end with status 0
+//	crash [worker]           SIGKILL
+//	afresh                   forget all data
+//	database VAR             make a PostgreSQL database in which there is nothing, and set $VAR to its URL
 //	setup [NAME]             make a merchant and a client with the CLI, and be that client; sets $MERCHANT $CLIENT $SECRET,
 //	                         and with a NAME also $NAME_MERCHANT $NAME_CLIENT $NAME_SECRET
 //	as NAME                  be the client of another setup
@@ -54,19 +60,41 @@ func TestMain(m *testing.M) {
 // comes again without a crash, and at the end of the script a notification that
 // no `rings` has named. The server's log is read at the end, too.
 func TestScripts(t *testing.T) {
+	for _, where := range databases {
+		t.Run(where.name, func(t *testing.T) {
+			t.Parallel()
+			runScripts(t, where)
+		})
+	}
+}
+
+func runScripts(t *testing.T, where database) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("..", "..", "testdata", "script"),
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
-			w := newWorld(env.WorkDir)
+			w := newWorld(env.WorkDir, where)
 			env.Values[worldKey{}] = w
 			env.Setenv(quickExit())
+			env.Values[databaseOwner{}] = env.T()
+			env.Setenv(databaseVariable, where.make(env.T().(testing.TB)))
 			env.Defer(func() { w.end(env.T().(testing.TB)) })
 			return nil
 		},
+		Condition: func(name string) (bool, error) {
+			for _, d := range databases {
+				if strings.EqualFold(d.name, name) {
+					return d.name == where.name, nil
+				}
+			}
+			return false, fmt.Errorf("there is no condition %q", name)
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"serve":    word(0, (*world).serve),
+			"worker":   word(0, (*world).work),
+			"afresh":   word(0, (*world).afresh),
+			"database": word(1, (*world).database),
 			"shutdown": word(0, (*world).shutdown),
 			"crash":    word(0, (*world).crash),
 			"setup":    word(0, (*world).setup),
@@ -90,12 +118,17 @@ func TestScripts(t *testing.T) {
 // end, which they do so that their last goroutines can still be caught.
 func quickExit() (name, value string) { return "GORACE", "atexit_sleep_ms=10" }
 
-type worldKey struct{}
+type (
+	worldKey      struct{}
+	databaseOwner struct{} // the test that a script's databases end with
+)
 
 // world is what one script has made: a server, clients, shops.
 type world struct {
 	dir     string
-	server  *process
+	where   database
+	server  *daemon
+	worker  *daemon // beside the server
 	crashed atomic.Bool
 	secrets clientSecrets
 	bells   map[string]*bell
@@ -107,8 +140,8 @@ func (w *world) btcd(ts *testscript.TestScript, _ []string) {
 	ts.Setenv("PAYBELL_BTCD_BINARY", path)
 }
 
-func newWorld(dir string) *world {
-	return &world{dir: dir, bells: map[string]*bell{}}
+func newWorld(dir string, where database) *world {
+	return &world{dir: dir, where: where, bells: map[string]*bell{}}
 }
 
 // word makes a command of a method, which needs at least so many arguments.
@@ -129,9 +162,12 @@ func (w *world) end(t testing.TB) {
 	for _, b := range w.bells {
 		b.set(statusNoContent) // whoever hangs is let go
 	}
-	if w.server != nil {
-		if err := w.server.terminate(); err != nil {
-			t.Errorf("the server at the end of the script: %v", err)
+	for _, p := range []*daemon{w.server, w.worker} {
+		if p == nil {
+			continue
+		}
+		if err := p.terminate(); err != nil {
+			t.Errorf("%s at the end of the script: %v", p.name, err)
 		}
 	}
 	for _, b := range w.bells {
@@ -143,23 +179,24 @@ func (w *world) end(t testing.TB) {
 			t.Errorf("receiver %s: nobody has asked for %s", b.name, left)
 		}
 	}
-	w.readLog(t)
+	w.readLog(t, "server")
+	w.readLog(t, "worker")
 }
 
-// readLog looks for what a server never may log.
-func (w *world) readLog(t testing.TB) {
-	text, err := os.ReadFile(w.logFile())
+// readLog looks for what a process never may log.
+func (w *world) readLog(t testing.TB, name string) {
+	text, err := os.ReadFile(w.logFile(name))
 	if err != nil {
-		return // the script has started no server
+		return // the script has started none
 	}
 	for line := range strings.Lines(string(text)) {
 		for _, bad := range append([]string{"DATA RACE", "panic", "level=ERROR"}, w.secrets.all()...) {
 			if strings.Contains(line, bad) {
-				t.Errorf("the server's log must not hold %q: %s", bad, line)
+				t.Errorf("the log of the %s must not hold %q: %s", name, bad, line)
 			}
 		}
 	}
 	if t.Failed() {
-		t.Logf("server.log:\n%s", text)
+		t.Logf("%s.log:\n%s", name, text)
 	}
 }

@@ -19,7 +19,7 @@ type serveCmd struct {
 	chainFlags
 	Roles             []string       `help:"What this process does, of several that share a PostgreSQL: ${enum}." default:"api,watch,deliver,prune" enum:"api,watch,deliver,prune"`
 	Listen            string         `help:"Address to serve on." default:"127.0.0.1:8080"`
-	Metrics           string         `name:"metrics-listen" help:"Address to serve /metrics on, for Prometheus, like 127.0.0.1:9464. Default: nowhere."`
+	Metrics           string         `name:"metrics-listen" help:"Address to serve /metrics on, for Prometheus, like 127.0.0.1:9464; and /healthz and /readyz, for who watches a process without the role api. Default: nowhere."`
 	PublicURL         []string       `name:"public-url" help:"Base URL under which clients reach this server, as they sign it; repeatable. Default: http:// and the address of --listen."`
 	AllowCIDR         []netip.Prefix `name:"allow-cidr" help:"Private addresses that webhooks may point at, like 10.1.0.0/16; repeatable."`
 	TrustedProxy      []netip.Prefix `name:"trusted-proxy" help:"Addresses of proxies before this server, like 127.0.0.1/32: what they write into X-Forwarded-For counts as the client's address; repeatable."`
@@ -29,6 +29,14 @@ type serveCmd struct {
 	LogLevel          slog.Level     `help:"How much to log: debug, info, warn, error." default:"info"`
 	LogJSON           bool           `name:"log-json" help:"Log JSON lines instead of text."`
 	NoSetupLink       bool           `name:"no-setup-link" help:"While there is no user, do not print the link with which the first one is made."`
+}
+
+// Validate refuses a process that would do nothing.
+func (c *serveCmd) Validate() error {
+	if len(c.Roles) == 0 {
+		return fmt.Errorf("--roles must be some of %s", strings.Join(allRoles, ","))
+	}
+	return nil
 }
 
 // Run serves until the process is asked to stop.
@@ -47,7 +55,7 @@ func (c *serveCmd) Run(ctx context.Context) error {
 	if least := 35 * 24 * time.Hour; c.KeepDeliveries < least && c.KeepDeliveries != 0 {
 		return fmt.Errorf("--keep-deliveries %v: a schedule may last for a month, so at least %v are needed (0 keeps them for ever)", c.KeepDeliveries, least)
 	}
-	if everything := 4; !c.onPostgres() && len(c.Roles) < everything {
+	if slices.Sort(c.Roles); !c.onPostgres() && len(slices.Compact(slices.Clone(c.Roles))) < len(allRoles) {
 		return errors.New("--roles: without --database this is the only process, and has to do everything")
 	}
 	log := c.logger()
@@ -58,11 +66,7 @@ func (c *serveCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if a.url == "" {
-		log.Info("serving", "roles", strings.Join(c.Roles, ","))
-	} else {
-		log.Info("serving", "url", a.url, "listen", c.Listen, "data", c.Data)
-	}
+	log.Info("serving", c.told(a)...)
 	if a.url != "" && !c.NoSetupLink {
 		c.offerSetup(ctx, a)
 	}
@@ -75,6 +79,21 @@ func (c *serveCmd) Run(ctx context.Context) error {
 		err = nil
 	}
 	return errors.Join(err, a.close())
+}
+
+// told is what the log says of the process.
+func (c *serveCmd) told(a *app) (pairs []any) {
+	pairs = append(pairs, "roles", strings.Join(slices.Compact(c.Roles), ","))
+	if a.url != "" {
+		pairs = append(pairs, "url", a.url, "listen", c.Listen)
+	}
+	if c.Metrics != "" {
+		pairs = append(pairs, "metrics", c.Metrics)
+	}
+	if c.onPostgres() {
+		return append(pairs, "database", "PostgreSQL")
+	}
+	return append(pairs, "data", c.Data)
 }
 
 // offerSetup shows who started the server how to make the first user. It is not

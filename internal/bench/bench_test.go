@@ -111,6 +111,18 @@ func TestReceiverHangs(t *testing.T) {
 	}
 }
 
+func TestReceiverIsSlow(t *testing.T) {
+	r := receive(t, 1)
+	began := time.Now()
+	err := Post(t.Context(), NewClient(), Target{URL: r.URL(0, Slow), ClientID: "c", Secret: "c2VjcmV0"}, []byte("{}"))
+	if took := time.Since(began); err != nil || took < SlowTime {
+		t.Errorf("Slow answered after %v, %v", took, err)
+	}
+	if n, err := r.Count(); err != nil || n != 1 {
+		t.Errorf("counted %d, %v; one came", n, err)
+	}
+}
+
 func TestTogether(t *testing.T) {
 	var n atomic.Int64
 	if err := Together(8, func() (bool, error) { return n.Add(1) <= 100, nil }); err != nil || n.Load() < 100 {
@@ -126,8 +138,11 @@ func TestPoisson(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var n atomic.Int64
 		began := time.Now()
-		Poisson(t.Context(), 1000, 100*time.Millisecond, func(int) {
+		Poisson(t.Context(), 1000, 100*time.Millisecond, func(_ int, at time.Time) {
 			n.Add(1)
+			if late := time.Since(at); late != 0 {
+				t.Errorf("it was called %v after the moment that was meant", late)
+			}
 			time.Sleep(time.Minute) // nobody waits for it
 		})
 		if got := n.Load(); got < 70 || got > 130 {
@@ -155,7 +170,9 @@ func TestPercentile(t *testing.T) {
 }
 
 func TestReport(t *testing.T) {
-	r := Report{Cores: 2, Others: 31, Figures: []Figure{
+	m := Machine{CPU: "Abacus", Cores: 2, System: "linux/amd64", Go: "go1.26", Filesystem: "ext4", SyncMS: 0.25}
+	left := []LeftOut{{"processes", "one is all there is."}}
+	r := Report{Machine: m, Store: "SQLite 3", Others: 31, LeftOut: left, Figures: []Figure{
 		{Scenario: "rate", Name: "ceiling", Value: 12345.6, Unit: "/s"},
 		Figure{Scenario: "rate", Name: "share", Value: 0.25}.AtLeast(0.6),
 		Figure{Scenario: "idle", Name: "of a core", Value: 0.1, Unit: "%"}.AtMost(0.5),
@@ -164,9 +181,13 @@ func TestReport(t *testing.T) {
 	if err := r.Print(&text); err != nil {
 		t.Fatal(err)
 	}
-	const want = `rate  ceiling         12346  /s
+	const want = `SQLite 3, go1.26. 2 × Abacus, linux/amd64. Data on ext4. A synced write takes 0.250 ms.
+
+rate  ceiling         12346  /s
       share           0.250      ≥ 0.600  missed
 idle  of a core       0.100  %   ≤ 0.500  ok
+
+processes was left out: one is all there is.
 
 Other programs had 31 % of this machine's 2 cores meanwhile: the figures are worse than they should be.
 `

@@ -70,20 +70,22 @@ func Together(workers int, do func() (more bool, err error)) error {
 }
 
 // Poisson calls do at random moments, so many in a second on average, each on a
-// goroutine of its own: it does not wait for answers, as the world does not. The
-// moments are the same every time. It returns when time is over, or ctx, and every
-// call has returned.
-func Poisson(ctx context.Context, perSecond float64, d time.Duration, do func(i int)) {
+// goroutine of its own: it does not wait for answers, as the world does not. do is
+// told the moment that was meant: what comes later than that has waited already, and
+// who measures from when it came leaves that out. The moments are the same every time.
+// It returns when time is over, or ctx, and every call has returned.
+func Poisson(ctx context.Context, perSecond float64, d time.Duration, do func(i int, at time.Time)) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	gaps := rand.New(rand.NewPCG(1, 2))
 	start, at := time.Now(), time.Duration(0)
 	for i := 0; ; i++ {
 		at += time.Duration(gaps.ExpFloat64() / perSecond * float64(time.Second))
-		if at > d || !Sleep(ctx, time.Until(start.Add(at))) {
+		meant := start.Add(at)
+		if at > d || !Sleep(ctx, time.Until(meant)) {
 			return
 		}
-		wg.Go(func() { do(i) })
+		wg.Go(func() { do(i, meant) })
 	}
 }
 

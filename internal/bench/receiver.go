@@ -16,11 +16,15 @@ import (
 // Where a receiver can be rung, on each of its ports.
 const (
 	Hook = "/hook" // answers 204
+	Slow = "/slow" // does so SlowTime later
 	Hang = "/hang" // takes the request and does not answer, see Silence; so does all below it
 	Fail = "/fail" // answers 500
 )
 
-// Arrival is one notification at Hook: when it had come in whole, by the clock of
+// SlowTime is how long Slow thinks before it answers.
+const SlowTime = 50 * time.Millisecond
+
+// Arrival is one notification at Hook or Slow: when it had come in whole, by the clock of
 // this machine, and its invoice's number, as the merchant wrote it.
 type Arrival struct {
 	Number string
@@ -54,7 +58,7 @@ func newReceiver(h *Helper) (*Receiver, error) {
 // URL is where a path of a port is rung. Ports count from 0.
 func (r *Receiver) URL(port int, path string) string { return r.origins[port] + path }
 
-// Count is how many notifications have come to Hook so far.
+// Count is how many notifications have come to Hook and Slow so far.
 func (r *Receiver) Count() (n int64, err error) { return n, r.Ask("count", &n) }
 
 // Record forgets the arrivals that were recorded and begins to record.
@@ -93,6 +97,7 @@ func Receive(ports int, in io.Reader, out io.Writer) error {
 	r := &receiver{letGo: make(chan struct{})}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+Hook, r.hook)
+	mux.HandleFunc("POST "+Slow, r.slow)
 	mux.HandleFunc("POST "+Hang, r.hang)
 	mux.HandleFunc("POST "+Hang+"/", r.hang)
 	mux.HandleFunc("POST "+Fail, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
@@ -143,13 +148,23 @@ func (r *receiver) answer(question string) (any, error) {
 }
 
 func (r *receiver) hook(w http.ResponseWriter, req *http.Request) {
+	r.take(req)
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (r *receiver) slow(w http.ResponseWriter, req *http.Request) {
+	r.take(req)
+	time.Sleep(SlowTime)
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (r *receiver) take(req *http.Request) {
 	if r.recording.Load() {
 		r.record(req.Body)
 	} else {
 		_, _ = io.Copy(io.Discard, req.Body) // the sender's loss
 	}
 	r.count.Add(1)
-	w.WriteHeader(http.StatusNoContent)
 }
 
 // record looks for the number in the text: to decode the JSON would cost more

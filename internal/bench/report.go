@@ -40,13 +40,32 @@ func (f Figure) judged(sign string, aim float64, reached bool) Figure {
 	return f
 }
 
-// Report is what a run has found.
+// Report is what a run has found, and what it takes to compare it with another.
 type Report struct {
-	Cores    int      `json:"cores"`
-	Others   float64  `json:"others"` // per cent of the cores' time that other programs had meanwhile
-	Duration string   `json:"duration"`
-	Rows     int      `json:"rows"`
-	Figures  []Figure `json:"figures"`
+	Machine  Machine   `json:"machine"`
+	Store    string    `json:"store"`  // with its version
+	Others   float64   `json:"others"` // per cent of the cores' time that other programs had meanwhile
+	Duration string    `json:"duration"`
+	Rows     int       `json:"rows"`
+	Figures  []Figure  `json:"figures"`
+	LeftOut  []LeftOut `json:"leftOut,omitempty"`
+}
+
+// Machine is what was measured on. What cannot be found out is empty.
+type Machine struct {
+	CPU        string  `json:"cpu"`
+	Cores      int     `json:"cores"`
+	System     string  `json:"system"` // and the architecture
+	Go         string  `json:"go"`
+	Paybell    string  `json:"paybell"`
+	Filesystem string  `json:"filesystem"` // of the data
+	SyncMS     float64 `json:"syncMs"`     // what it takes, as a median, to append 4 KiB to a file and sync it
+}
+
+// LeftOut is a scenario that has no figures, and why.
+type LeftOut struct {
+	Scenario string `json:"scenario"`
+	Why      string `json:"why"`
 }
 
 // Missed lists the figures that did not reach their aims.
@@ -56,6 +75,15 @@ func (r Report) Missed() []Figure {
 
 // Print writes one aligned table.
 func (r Report) Print(w io.Writer) error {
+	m := r.Machine
+	fmt.Fprintf(w, "%s, %s. %d × %s, %s.", r.Store, m.Go, m.Cores, m.CPU, m.System)
+	if m.Filesystem != "" {
+		fmt.Fprintf(w, " Data on %s.", m.Filesystem)
+	}
+	if m.SyncMS > 0 {
+		fmt.Fprintf(w, " A synced write takes %s ms.", number(m.SyncMS))
+	}
+	fmt.Fprint(w, "\n\n")
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	last := ""
 	for _, f := range r.Figures {
@@ -67,8 +95,11 @@ func (r Report) Print(w io.Writer) error {
 		fmt.Fprintf(t, "%s\t%s\t%10s\t%s\t%s\t%s\n", scenario, f.Name, number(f.Value), f.Unit, f.Aim, f.Verdict)
 	}
 	err := t.Flush()
+	for _, l := range r.LeftOut {
+		fmt.Fprintf(w, "\n%s was left out: %s\n", l.Scenario, l.Why)
+	}
 	if err == nil && r.Others >= 5 {
-		_, err = fmt.Fprintf(w, "\nOther programs had %.0f %% of this machine's %d cores meanwhile: the figures are worse than they should be.\n", r.Others, r.Cores)
+		_, err = fmt.Fprintf(w, "\nOther programs had %.0f %% of this machine's %d cores meanwhile: the figures are worse than they should be.\n", r.Others, m.Cores)
 	}
 	return err
 }

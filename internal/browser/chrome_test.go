@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
 	"strings"
@@ -14,6 +15,8 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
+
+	"github.com/paybell/paybell/internal/pgtest"
 )
 
 // patience is how long something may take to be seen. It takes milliseconds.
@@ -30,13 +33,16 @@ type tab struct {
 var chrome context.Context
 
 func TestMain(m *testing.M) {
+	pgtest.Durable = false // these tests never take the machine's power away
+	// They wait for pages more than they compute; who says -parallel has the last word.
+	_ = flag.Set("test.parallel", "4")
 	ctx, stop := chromedp.NewContext(context.Background(), chromedp.WithAllocatorOptions(chromedp.ExecPath("chromium")))
 	chrome = ctx
 	if err := chromedp.Do(ctx); err != nil { // starts it
 		fmt.Fprintln(os.Stderr, "cannot start Chromium (apt-get install chromium):", err)
 		os.Exit(1)
 	}
-	code := m.Run()
+	code := pgtest.Run(m)
 	stop()
 	os.Exit(code)
 }

@@ -51,18 +51,12 @@ func newServer(t *testing.T, flags ...string) *server {
 		t.Fatal(err)
 	}
 	s := &server{T: t, bin: bin, data: t.TempDir()}
-	cmd := exec.Command(bin, append([]string{"serve", "--data", s.data, "--listen", "127.0.0.1:0", "--allow-cidr", "127.0.0.0/8"}, flags...)...)
+	cmd := s.process(append([]string{"--listen", "127.0.0.1:0"}, flags...)...)
 	errs, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		_ = cmd.Wait()
-	})
+	s.start(cmd)
 	link := make(chan string, 1)
 	go func() {
 		var said strings.Builder
@@ -85,6 +79,23 @@ func newServer(t *testing.T, flags ...string) *server {
 	}
 	s.url = s.setup[:strings.Index(s.setup, "/dash/")]
 	return s
+}
+
+// process is one on the server's data, with flags besides the usual ones.
+func (s *server) process(flags ...string) *exec.Cmd {
+	return exec.Command(s.bin, append([]string{"serve", "--data", s.data, "--allow-cidr", "127.0.0.0/8"}, flags...)...)
+}
+
+// start starts a process, which ends with the test.
+func (s *server) start(cmd *exec.Cmd) {
+	s.Helper()
+	if err := cmd.Start(); err != nil {
+		s.Fatal(err)
+	}
+	s.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		_ = cmd.Wait()
+	})
 }
 
 // shop is a merchant's server: it takes notifications, or fails.

@@ -3,6 +3,8 @@ package browser
 import (
 	"strings"
 	"testing"
+
+	"github.com/paybell/paybell/internal/pgtest"
 )
 
 const password = "correct horse battery"
@@ -53,6 +55,22 @@ func integrate(b *tab, shopURL string) (id, secret string) {
 func TestFromNothingToPaid(t *testing.T) {
 	t.Parallel()
 	s, b := setUp(t)
+	fromNothingToPaid(t, s, b)
+}
+
+// The same on PostgreSQL, where the process that the browser speaks with does none of
+// the work: another looks at the chain and brings what happens to the shop.
+func TestFromNothingToPaidOnPostgres(t *testing.T) {
+	t.Parallel()
+	database := []string{"--database", pgtest.Open(t)}
+	s, b := setUp(t, append(database, "--roles", "api")...)
+	worker := s.process(append(database, "--roles", "watch,deliver,prune")...)
+	worker.Stderr = t.Output()
+	s.start(worker)
+	fromNothingToPaid(t, s, b)
+}
+
+func fromNothingToPaid(t *testing.T, s *server, b *tab) {
 	shop := newShop(t)
 	_, _ = integrate(b, shop.url)
 

@@ -104,14 +104,17 @@ func (d *Dispatcher) AllInFlight() (n int) {
 }
 
 // Run sends until ctx ends; then it waits for what is in flight and writes the
-// results. What has not begun stays pending.
+// results. What has not begun stays pending; other processes take it over at once,
+// except what has to wait for something in flight of the same shard.
 func (d *Dispatcher) Run(ctx context.Context) {
 	d.mu.Lock()
 	d.running = ctx
 	d.mu.Unlock()
 	var recorder, keeper sync.WaitGroup
 	recorder.Go(d.record)
-	keeper.Go(func() { d.keepShards(ctx) })
+	keeping, enough := context.WithCancel(context.WithoutCancel(ctx))
+	defer enough()
+	keeper.Go(func() { d.keepShards(ctx, keeping) })
 	d.schedule(ctx)
 	d.mu.Lock() // attempts begin under the lock, after a look at ctx: from here on none does
 	attempts := &d.attempts
@@ -119,6 +122,7 @@ func (d *Dispatcher) Run(ctx context.Context) {
 	attempts.Wait()
 	close(d.results)
 	recorder.Wait()
+	enough()
 	keeper.Wait()
 	d.leave()
 }
@@ -127,13 +131,15 @@ func (d *Dispatcher) Run(ctx context.Context) {
 // nobody told of.
 func (d *Dispatcher) schedule(ctx context.Context) {
 	var pollAt time.Time
+	var took, before time.Duration // the last two polls
 	for ctx.Err() == nil {
 		if d.pollIsDue(pollAt) {
 			began := time.Now()
-			d.poll(ctx)
-			// Where very many endpoints wait, the poll takes its time: it is not to take
-			// most of ours.
-			pollAt = time.Now().Add(max(d.pollEvery, 20*time.Since(began)))
+			done := d.poll(ctx)
+			if took, before = time.Since(began), took; !done {
+				took = 0
+			}
+			pollAt = time.Now().Add(d.pollPause(took, before))
 		}
 		wait := time.Until(pollAt)
 		if e, next := d.nextDue(); e != nil {
@@ -150,6 +156,13 @@ func (d *Dispatcher) schedule(ctx context.Context) {
 		}
 		timer.Stop()
 	}
+}
+
+// pollPause is how long to wait after a poll, of which the last two took so long.
+// Where very many endpoints wait, a poll takes its time: it is not to take most of
+// ours. One that was held up once does not count.
+func (d *Dispatcher) pollPause(took, before time.Duration) time.Duration {
+	return max(d.pollEvery, 20*min(took, before))
 }
 
 func (d *Dispatcher) pollIsDue(at time.Time) bool {
@@ -174,8 +187,8 @@ func (d *Dispatcher) poke() {
 }
 
 // poll asks the disk which endpoints have something due: everything after a
-// start, and later what a lost hint left behind.
-func (d *Dispatcher) poll(ctx context.Context) {
+// start, and later what a lost hint left behind. It is done unless that failed.
+func (d *Dispatcher) poll(ctx context.Context) (done bool) {
 	d.forgetTargets()
 	asked, until := d.paused(), map[*endpoint]time.Time{}
 	due, err := store.View(ctx, d.db, func(tx *store.Tx) (map[store.Endpoint]time.Time, error) {
@@ -192,7 +205,7 @@ func (d *Dispatcher) poll(ctx context.Context) {
 		if ctx.Err() == nil {
 			d.log.Error("cannot read what is due", "err", err)
 		}
-		return
+		return false
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -212,6 +225,7 @@ func (d *Dispatcher) poll(ctx context.Context) {
 			d.start(e) // what is ready may have had to wait for a beat of ours
 		}
 	}
+	return true
 }
 
 // paused lists endpoints that asked to be left alone, and long enough ago for the

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,11 +19,19 @@ import (
 // commit on it can record nothing. It begins no attempts from a little before
 // that moment. Only durations are compared, each on one machine: clocks need not
 // agree, and may jump.
+//
+// A process that leaves says so before: from then on it counts for nothing when
+// shares are made, and gives back every shard as soon as nothing of it is in flight.
 const (
 	beatEvery = time.Second
 	deadAfter = 5 * time.Second
 	doubtAt   = deadAfter - 2*beatEvery // without a beat that was written
+	hurry     = beatEvery / 8           // between beats while shares are not as they are to be
 )
+
+// leavingMark and the id of a process are the id under which it says that it leaves:
+// an entry beside its own, which beats and is buried like one.
+const leavingMark = "leaving "
 
 // shards is which part of the endpoints is this process's.
 type shards struct {
@@ -32,6 +42,7 @@ type shards struct {
 	// is in flight.
 	leaving map[int]bool
 	beaten  time.Time           // before the last beat that was written
+	looked  time.Time           // when it had told of the others
 	seen    map[string]sighting // of other processes
 }
 
@@ -59,38 +70,55 @@ func (d *Dispatcher) serving(shard int) bool {
 	return s.mine[shard] && !s.leaving[shard] && (d.Alone || time.Since(s.beaten) < doubtAt)
 }
 
-// keepShards joins the processes that serve the store and goes on saying that
-// this one lives.
-func (d *Dispatcher) keepShards(ctx context.Context) {
-	for failures := 0; ctx.Err() == nil; {
-		err := d.beat(ctx)
+// keepShards joins the processes that serve the store and goes on saying that this
+// one lives, until keeping ends. From the end of ctx on it gives back what it has.
+func (d *Dispatcher) keepShards(ctx, keeping context.Context) {
+	for failures := 0; keeping.Err() == nil; {
+		leaving := ctx.Err() != nil
+		if leaving && (d.Alone || d.shards.self() == "") {
+			return
+		}
+		even, err := d.beat(keeping, leaving)
 		if errors.Is(err, store.ErrBuried) {
 			d.buried()
 			continue
 		}
 		wait := beatEvery
-		if err != nil && ctx.Err() == nil {
+		switch {
+		case err != nil && keeping.Err() == nil:
 			failures++
 			d.log.Error("cannot say that this process lives", "failures", failures, "err", err)
 			wait = min(beatEvery, 50*time.Millisecond<<min(failures, 10))
-		} else if failures = 0; d.Alone {
+		case d.Alone:
 			<-ctx.Done() // nobody else wants anything
 			return
+		case !even:
+			failures, wait = 0, hurry
+		default:
+			failures = 0
+		}
+		stop := ctx.Done()
+		if leaving {
+			stop = keeping.Done()
 		}
 		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:
-		case <-ctx.Done():
+		case <-stop:
 		}
 		timer.Stop()
 	}
 }
 
-// beat says that this process lives, buries those that do not, and takes or gives
-// back what makes the shares even.
-func (d *Dispatcher) beat(ctx context.Context) error {
+// beat says that this process lives, or that it leaves, buries those that do not, and
+// takes or gives back what makes the shares even; even tells whether they are.
+func (d *Dispatcher) beat(ctx context.Context, leaving bool) (even bool, err error) {
+	// A connection that leads nowhere any more is not waited for.
+	ctx, cancel := context.WithTimeout(ctx, deadAfter)
+	defer cancel()
 	began := time.Now()
-	id, drained := d.shards.self(), d.drained()
+	id, missed := d.shards.before(began, leaving)
+	drained := d.drained()
 	joining := id == ""
 	if joining {
 		id = paybell.NewUUID(began)
@@ -108,6 +136,11 @@ func (d *Dispatcher) beat(ctx context.Context) error {
 		default:
 			err = tx.Beat(id)
 		}
+		if err == nil && leaving {
+			if err = tx.Beat(leavingMark + id); errors.Is(err, store.ErrBuried) {
+				err = tx.Join(leavingMark + id) // it is the first time
+			}
+		}
 		if err != nil {
 			return got, err
 		}
@@ -115,7 +148,7 @@ func (d *Dispatcher) beat(ctx context.Context) error {
 			return got, err
 		}
 		for other, beat := range got.beats {
-			if other != id && d.shards.dead(other, beat, began) {
+			if other != id && d.shards.dead(other, beat, began.Add(-missed)) {
 				buried, err := tx.Bury(other, beat)
 				if err != nil {
 					return got, err
@@ -133,7 +166,7 @@ func (d *Dispatcher) beat(ctx context.Context) error {
 		if got.mine, err = tx.OwnShards(id); err != nil {
 			return got, err
 		}
-		if missing := share(len(got.beats)) - len(got.mine); missing > 0 {
+		if missing := share(id, got.beats) - len(got.mine); missing > 0 {
 			if err := tx.TakeShards(id, missing); err != nil {
 				return got, err
 			}
@@ -142,18 +175,56 @@ func (d *Dispatcher) beat(ctx context.Context) error {
 		return got, err
 	})
 	if err != nil {
-		return err
+		return false, err
 	}
-	if d.shards.dealt(id, began, got.mine, got.beats) {
+	if d.shards.dealt(id, began, missed, got.mine, got.beats) {
 		d.mu.Lock()
 		d.pollSoon()
 		d.mu.Unlock()
 	}
-	return nil
+	return len(got.mine) == share(id, got.beats), nil
 }
 
-// share is how many shards each of n processes has at most.
-func share(n int) int { return (store.Shards + n - 1) / n }
+// share is how many shards a process is to have: as many as any other that stays, or
+// one more for those that came first.
+func share(id string, beats map[string]int64) int {
+	var staying []string
+	for other := range beats {
+		if _, leaves := beats[leavingMark+other]; !leaves && !strings.HasPrefix(other, leavingMark) {
+			staying = append(staying, other)
+		}
+	}
+	slices.Sort(staying) // ids begin with the time
+	place, stays := slices.BinarySearch(staying, id)
+	if !stays {
+		return 0
+	}
+	n := store.Shards / len(staying)
+	if place < store.Shards%len(staying) {
+		n++
+	}
+	return n
+}
+
+// before is what has to be known for a beat: as which process, and for how long it has
+// not seen the others' although it should have. That time is not held against them:
+// the store may have been away for all.
+func (s *shards) before(began time.Time, leaving bool) (id string, missed time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if leaving {
+		s.leaving = map[int]bool{}
+		for shard, mine := range s.mine {
+			if mine {
+				s.leaving[shard] = true
+			}
+		}
+	}
+	if !s.looked.IsZero() {
+		missed = max(0, began.Sub(s.looked)-2*beatEvery)
+	}
+	return s.id, missed
+}
 
 // dead reports whether the beat of another process has stood still for too long.
 func (s *shards) dead(id string, beat int64, now time.Time) bool {
@@ -165,7 +236,7 @@ func (s *shards) dead(id string, beat int64, now time.Time) bool {
 
 // dealt takes over what a beat has brought: more tells whether there are shards
 // that were not there before.
-func (s *shards) dealt(id string, began time.Time, mine []int, beats map[string]int64) (more bool) {
+func (s *shards) dealt(id string, began time.Time, missed time.Duration, mine []int, beats map[string]int64) (more bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.id, s.beaten = id, began
@@ -175,7 +246,7 @@ func (s *shards) dealt(id string, began time.Time, mine []int, beats map[string]
 		s.mine[shard] = true
 		more = more || !was[shard]
 	}
-	surplus := len(mine) - share(len(beats))
+	surplus := len(mine) - share(id, beats)
 	left := map[int]bool{}
 	for _, shard := range mine {
 		if s.leaving[shard] && len(left) < surplus {
@@ -193,12 +264,12 @@ func (s *shards) dealt(id string, began time.Time, mine []int, beats map[string]
 	now := time.Now()
 	for other, beat := range beats {
 		if last, known := s.seen[other]; known && last.beat == beat {
-			seen[other] = last
+			seen[other] = sighting{beat, last.since.Add(missed)}
 		} else {
 			seen[other] = sighting{beat, now}
 		}
 	}
-	s.seen = seen
+	s.seen, s.looked = seen, now
 	return more
 }
 
@@ -268,7 +339,7 @@ func (d *Dispatcher) leave() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	if err := store.Do(ctx, d.db, func(tx *store.Tx) error { return tx.Leave(id) }); err != nil {
+	if err := store.Do(ctx, d.db, func(tx *store.Tx) error { return errors.Join(tx.Leave(id), tx.Leave(leavingMark+id)) }); err != nil {
 		d.log.Error("cannot give back what this process served; others take it in a few seconds", "err", err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"github.com/paybell/paybell"
+	"github.com/paybell/paybell/internal/store"
 )
 
 // bell wakes who waits for a webhook's next notification. It is a hint that saves
@@ -21,11 +22,29 @@ func (d *Desk) Ring(fresh []paybell.Delivery) {
 		return
 	}
 	for _, f := range fresh {
-		for c := range d.bell.waiting[f.WebhookID] {
-			select {
-			case c <- struct{}{}:
-			default: // it was woken already
-			}
+		d.bell.ring(f.WebhookID)
+	}
+}
+
+// RingHinted tells of what other processes have committed.
+func (d *Desk) RingHinted(h store.Hint) {
+	d.bell.mu.Lock()
+	defer d.bell.mu.Unlock()
+	for _, f := range h.Fresh {
+		d.bell.ring(f.WebhookID)
+	}
+	if h.Everything {
+		for webhookID := range d.bell.waiting {
+			d.bell.ring(webhookID)
+		}
+	}
+}
+
+func (b *bell) ring(webhookID string) {
+	for c := range b.waiting[webhookID] {
+		select {
+		case c <- struct{}{}:
+		default: // it was woken already
 		}
 	}
 }

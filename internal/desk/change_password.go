@@ -35,7 +35,7 @@ func (d *Desk) ChangePassword(ctx context.Context, p Person, old, new string) er
 // proven checks the password of a person who is signed in, and is its hash. Guesses
 // are counted as those of who signs in are.
 func (d *Desk) proven(ctx context.Context, p Person, field, password string) (hash string, err error) {
-	if err := d.mayTry(p.User.Email, p.Session.From); err != nil {
+	if err := d.mayTry(ctx, p.User.Email, p.Session.From); err != nil {
 		return "", err
 	}
 	known, err := store.View(ctx, d.DB, func(tx *store.Tx) (store.Credentials, error) { return tx.Credentials(p.User.ID) })

@@ -1,10 +1,23 @@
 package desk
 
 import (
+	"context"
 	"maps"
 	"sync"
 	"time"
+
+	"github.com/paybell/paybell/internal/store"
 )
+
+// paced counts one more time for a key, and returns 0, or how long it takes until one
+// more is possible. It guards what must not be tried often, whichever process is
+// asked: the store counts for all of them, and p keeps a flood away from the store.
+func (d *Desk) paced(ctx context.Context, p *pace, key string, burst int, every time.Duration) (wait time.Duration, err error) {
+	if wait := p.take(key, burst, every); wait > 0 {
+		return wait, nil
+	}
+	return store.Update(ctx, d.DB, func(tx *store.Tx) (time.Duration, error) { return tx.Pace(key, burst, every, now()) })
+}
 
 // pace bounds how often something is done for each key: so many times at once,
 // and then once in a while. The zero value is ready.

@@ -34,7 +34,7 @@ func (d *Desk) SignIn(ctx context.Context, email, password, code string, v Visit
 	if err != nil {
 		email = "" // which nobody has
 	}
-	if err := d.mayTry(email, v.address()); err != nil {
+	if err := d.mayTry(ctx, email, v.address()); err != nil {
 		return "", false, err
 	}
 	address := email
@@ -64,7 +64,9 @@ func (d *Desk) SignIn(ctx context.Context, email, password, code string, v Visit
 		if code == "" {
 			return "", true, nil
 		}
-		if wait := d.codes.take(acc.user.ID, codeBurst, codeEvery); wait > 0 {
+		if wait, err := d.paced(ctx, &d.codes, "code of "+acc.user.ID, codeBurst, codeEvery); err != nil {
+			return "", true, err
+		} else if wait > 0 {
 			return "", true, tooOften(wait)
 		}
 	}
@@ -76,9 +78,11 @@ func (d *Desk) SignIn(ctx context.Context, email, password, code string, v Visit
 }
 
 // mayTry counts an attempt by where it comes from and whom it is about.
-func (d *Desk) mayTry(email string, from netip.Addr) error {
-	for _, key := range []string{"from " + network(from), "as " + email} {
-		if wait := d.signIns.take(key, signInBurst, signInEvery); wait > 0 {
+func (d *Desk) mayTry(ctx context.Context, email string, from netip.Addr) error {
+	for _, key := range []string{"sign in from " + network(from), "sign in as " + email} {
+		if wait, err := d.paced(ctx, &d.signIns, key, signInBurst, signInEvery); err != nil {
+			return err
+		} else if wait > 0 {
 			return tooOften(wait)
 		}
 	}

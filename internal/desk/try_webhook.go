@@ -42,7 +42,9 @@ func (d *Desk) TryWebhook(ctx context.Context, a Actor, clientID, id string, eve
 	if err != nil {
 		return paybell.Attempt{}, err
 	}
-	if wait := d.tries.take(f.hook.ClientID, tryBurst, tryEvery); wait > 0 {
+	if wait, err := d.paced(ctx, &d.tries, "test of "+f.hook.ClientID, tryBurst, tryEvery); err != nil {
+		return paybell.Attempt{}, err
+	} else if wait > 0 {
 		return paybell.Attempt{}, &paybell.Error{Code: paybell.RateLimited, RetryAfter: wait,
 			Detail: "tests are limited to one in six seconds for each client; wait and try again"}
 	}

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
@@ -18,22 +19,37 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/paybell/paybell/internal/pgtest"
 )
 
-// Each sender meets each receiver on a server of its own. The receivers refuse
-// signatures older than two seconds and answer the first InvoicePaid with 500,
-// so that one which comes again after five seconds is accepted only if it was
-// signed anew.
+func TestMain(m *testing.M) {
+	pgtest.Durable = false // these tests never take the machine's power away
+	// Most of the time they wait for what comes again; who says -parallel has the last word.
+	_ = flag.Set("test.parallel", "6")
+	pgtest.Main(m)
+}
+
+// Each sender meets each receiver on a server of its own, and one of another language
+// on two processes with one PostgreSQL: one that answers it, one that rings. The
+// receivers refuse signatures older than two seconds and answer the first InvoicePaid
+// with 500, so that one which comes again after five seconds is accepted only if it
+// was signed anew.
 func TestShops(t *testing.T) {
 	bin := build(t)
 	for _, sender := range [][]string{{"php", "php/sender.php"}, {"node", "node/sender.mjs"}} {
 		for _, receiver := range []string{"php", "node"} {
-			t.Run(sender[0]+" to "+receiver, func(t *testing.T) {
+			meet := func(t *testing.T, dsn string) {
 				t.Parallel()
-				s := newShop(t, bin)
+				s := newShop(t, bin, dsn)
 				s.receive(receiver)
 				s.check(s.send(sender...))
-			})
+			}
+			name := sender[0] + " to " + receiver
+			t.Run(name, func(t *testing.T) { meet(t, "") })
+			if receiver != sender[0] {
+				t.Run(name+" on PostgreSQL", func(t *testing.T) { meet(t, pgtest.Open(t)) })
+			}
 		}
 	}
 }
@@ -42,19 +58,29 @@ func TestShops(t *testing.T) {
 type shop struct {
 	*testing.T
 	url, hook, log string
-	env            []string // what the shop's programs are told
+	env            []string // of the server's programs and the shop's
 }
 
-func newShop(t *testing.T, bin string) *shop {
+// newShop starts a server on SQLite, or, if there is a dsn, one that only answers and
+// one that does the rest on PostgreSQL.
+func newShop(t *testing.T, bin, dsn string) *shop {
 	t.Helper()
 	dir := t.TempDir()
 	s := &shop{T: t, log: filepath.Join(dir, "hooks.jsonl")}
 	addr, hookAddr := freeAddr(t), freeAddr(t)
 	s.url, s.hook = "http://"+addr, "http://"+hookAddr+"/hook?shop=1&event=All"
-	s.start(s.url+"/readyz", nil, bin, "serve", "--data", dir, "--listen", addr, "--allow-cidr", "127.0.0.0/8", "--log-level", "error")
+	s.env = append(os.Environ(), "PAYBELL_DATABASE="+dsn)
+	serve := []string{bin, "serve", "--data", dir, "--allow-cidr", "127.0.0.0/8", "--log-level", "error"}
+	if dsn == "" {
+		s.start(s.url+"/readyz", append(serve, "--listen", addr)...)
+	} else {
+		health := freeAddr(t)
+		s.start(s.url+"/readyz", append(serve, "--roles", "api", "--listen", addr)...)
+		s.start("http://"+health+"/readyz", append(serve, "--roles", "watch,deliver,prune", "--metrics-listen", health)...)
+	}
 	merchant := s.tell(bin, "merchant", "create", "--data", dir, "--name", "Café", "--email", "shop@example.com", "--json")
 	client := s.tell(bin, "client", "create", "--data", dir, "--merchant", merchant["id"], "--name", "Shop", "--json")
-	s.env = append(os.Environ(), "BASE_URL="+s.url, "CLIENT_ID="+client["clientId"], "CLIENT_SECRET="+client["clientSecret"],
+	s.env = append(s.env, "BASE_URL="+s.url, "CLIENT_ID="+client["clientId"], "CLIENT_SECRET="+client["clientSecret"],
 		"HOOK_URL="+s.hook, "LOG="+s.log, "MAX_AGE=2", "FAIL_FIRST=InvoicePaid", "PORT="+hookAddr[strings.LastIndex(hookAddr, ":")+1:])
 	return s
 }
@@ -64,10 +90,10 @@ func (s *shop) receive(language string) {
 	s.Helper()
 	ready := strings.Split(s.hook, "/hook")[0] + "/"
 	if language == "php" {
-		s.start(ready, s.env, "php", "-S", strings.TrimPrefix(strings.TrimSuffix(ready, "/"), "http://"), "php/receiver.php")
+		s.start(ready, "php", "-S", strings.TrimPrefix(strings.TrimSuffix(ready, "/"), "http://"), "php/receiver.php")
 		return
 	}
-	s.start(ready, s.env, "node", "node/receiver.mjs")
+	s.start(ready, "node", "node/receiver.mjs")
 }
 
 // result is the line that a sender prints.
@@ -177,10 +203,10 @@ func (s *shop) arrivals() (accepted map[string][]string, again int) {
 }
 
 // start runs a program until the test ends, and waits until it answers.
-func (s *shop) start(ready string, env []string, command ...string) {
+func (s *shop) start(ready string, command ...string) {
 	s.Helper()
 	cmd := exec.Command(command[0], command[1:]...)
-	cmd.Env, cmd.Stderr = env, s.Output()
+	cmd.Env, cmd.Stderr = s.env, s.Output()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		s.Fatalf("%v (`make tools` installs what the tests need)", err)
@@ -207,7 +233,9 @@ func (s *shop) start(ready string, env []string, command ...string) {
 // tell runs a command of the CLI that prints one JSON object.
 func (s *shop) tell(command ...string) (answer map[string]string) {
 	s.Helper()
-	out, err := exec.CommandContext(s.Context(), command[0], command[1:]...).Output()
+	cmd := exec.CommandContext(s.Context(), command[0], command[1:]...)
+	cmd.Env = s.env
+	out, err := cmd.Output()
 	if err == nil {
 		err = json.Unmarshal(out, &answer)
 	}

@@ -16,6 +16,12 @@ type history struct {
 	arrivals []arrival         // in the order of their arrival
 	stored   map[string]stored // by invoice id; the end of it all
 	up       []span            // when the server was ready
+
+	patience time.Duration // how long a healthy webhook may wait for what it can have
+	// gone is when processes, of which there are several, lost what they had to do:
+	// from when they were killed, cut off or frozen until they can say nothing of it
+	// any more. Nil: there is one process, and each life ends before the next.
+	gone map[int]span
 }
 
 // span is a stretch of time, in time since the beginning.
@@ -42,7 +48,10 @@ const (
 	healthy health = iota
 	failing        // with 500
 	hanging        // not before the sender has given up, or was killed
+	slow           // with 200, after slowAnswer
 )
+
+const slowAnswer = 4 * time.Second
 
 // hook is a registered webhook.
 type hook struct {

@@ -13,6 +13,10 @@ import (
 // waits for a hanging endpoint takes 15 s.
 const promptly = 5 * time.Second
 
+// recordTime is how long a process may take to write down what was answered, in time
+// that it can.
+const recordTime = 3 * time.Second
+
 // missing is what was acknowledged, or is stored, or was told to others, and did
 // not arrive yet at these webhooks, or not to the end.
 func (h *history) missing(hooks []*hook) []complaint {
@@ -158,7 +162,7 @@ func (h *history) wrong() []complaint { return h.held().out }
 func (h *history) held() *judge {
 	j := &judge{
 		history: h, known: map[string]arrival{}, sent: map[delivery]arrival{}, numbers: map[numbered]string{},
-		came: map[delivery]int{}, done: map[delivery]int{}, last: map[lane]arrival{}, stirred: map[lane]time.Duration{}, tallies: map[*endpoint]*tally{},
+		came: map[delivery]int{}, done: map[delivery]arrival{}, last: map[lane]arrival{}, stirred: map[lane]time.Duration{}, tallies: map[*endpoint]*tally{},
 		seen: map[lane]map[string]bool{}, versions: map[change]string{}, ids: map[string]string{},
 	}
 	for _, hk := range h.hooks {
@@ -181,7 +185,7 @@ type judge struct {
 	sent     map[delivery]arrival     // its first arrival at one webhook
 	numbers  map[numbered]string      // number at a webhook -> notification id
 	came     map[delivery]int         // how often
-	done     map[delivery]int         // the last life in which it was answered 200
+	done     map[delivery]arrival     // the last that was answered 200
 	last     map[lane]arrival         // of what came for the first time
 	stirred  map[lane]time.Duration   // when anything came
 	seen     map[lane]map[string]bool // types
@@ -231,13 +235,13 @@ func (j *judge) hear(a arrival) {
 		j.known[a.id] = a
 	}
 	d := delivery{a.hook, a.id}
-	life, done := j.done[d]
+	first, done := j.done[d]
 	j.tally(a, d, done)
-	if done && life == a.life {
-		j.complain(a, "it came again in life %d, which had been answered 200: doubled without need", a.life)
+	if done {
+		j.excuse(a, first)
 	}
 	if a.status == http.StatusOK {
-		j.done[d] = a.life
+		j.done[d] = a
 	}
 	before := j.stirred[a.lane()]
 	j.stirred[a.lane()] = a.at
@@ -258,6 +262,32 @@ func (j *judge) hear(a arrival) {
 	j.numbers[numbered{a.hook, a.n}] = a.id
 	j.belongs(a)
 	j.follows(a)
+}
+
+// excuse asks why a came although before had been answered 200. The only reason is
+// that the process that knew was gone before it could write that down, or that a
+// is of one that was.
+func (j *judge) excuse(a, before arrival) {
+	if before.life == 0 && j.gone != nil {
+		return // its connection was accepted after its end
+	}
+	if s, gone := j.gone[a.life]; gone && a.at >= s.from && a.at <= s.to {
+		return
+	}
+	s, gone := j.gone[before.life]
+	answered := before.at
+	if before.hook.at.health == slow {
+		answered += slowAnswer
+	}
+	switch {
+	case before.life == a.life && (!gone || before.at > s.to || a.at < s.from):
+		j.complain(a, "it came again in life %d, which had been answered 200: doubled without need", a.life)
+	case j.gone == nil: // each life ends before the next
+	case !gone || before.at > s.to:
+		j.complain(a, "it came again in life %d, and life %d, which had been answered 200 at %.3f s, was well: doubled without need", a.life, before.life, before.at.Seconds())
+	case j.uptime(answered, s.from) > recordTime:
+		j.complain(a, "it came again in life %d; life %d had been answered 200 at %.3f s, and ended at %.3f s without having recorded it", a.life, before.life, answered.Seconds(), s.from.Seconds())
+	}
 }
 
 func (j *judge) tally(a arrival, d delivery, done bool) {
@@ -281,7 +311,7 @@ func (j *judge) tally(a arrival, d delivery, done bool) {
 func (j *judge) waits(a arrival, before time.Duration) {
 	waited := j.uptime(max(a.made.Sub(j.began), before), a.at)
 	n := j.tallies[a.hook.at]
-	if n.waited = max(n.waited, waited); waited > promptly && a.hook.at.health == healthy {
+	if n.waited = max(n.waited, waited); waited > max(promptly, j.patience) && a.hook.at.health == healthy {
 		j.complain(a, "it waited %v with the server up, and nothing is wrong with this webhook", waited)
 	}
 }

@@ -6,7 +6,9 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -46,7 +48,11 @@ type run struct {
 	fail   context.CancelCauseFunc
 	random *rand.Rand // of the reaper
 
-	limit time.Duration
+	limit                   time.Duration
+	wantInvoices, wantKills int64
+	up                      func() []span                        // when healthy webhooks can have what is due
+	excused                 func(at time.Time, line string) bool // lines in the logs of the servers
+	others                  []*server                            // beside the one that answers
 
 	server *server
 	recv   *receiver
@@ -75,8 +81,12 @@ func TestKills(t *testing.T) {
 		seed = rand.Uint64()
 	}
 	began := time.Now()
-	t.Logf("seed %d: go test ./internal/killtest -run TestKills -seed %d -kills %d -invoices %d", seed, seed, *killsFlag, *invoicesFlag)
-	r := newRun(t, seed)
+	t.Logf("seed %d: go test ./internal/killtest -run 'TestKills$' -seed %d -kills %d -invoices %d", seed, seed, *killsFlag, *invoicesFlag)
+	r := newRun(t, seed, *killsFlag, *invoicesFlag)
+	r.server = newServer(t, build(t), r.random, r.fail)
+	r.server.beforeStart = r.recv.nextLife
+	r.up = func() []span { return r.server.up(r.recv.record.began) }
+	r.recv.sender = func(net.Conn) int { return int(r.recv.life.Load()) }
 	r.open()
 
 	var sellers, others sync.WaitGroup
@@ -104,18 +114,17 @@ func TestKills(t *testing.T) {
 	t.Logf("built and sold in %.1f s, drained in %.1f s, all in %.1f s", sold.Seconds(), (drained - sold).Seconds(), time.Since(began).Seconds())
 }
 
-func newRun(t *testing.T, seed uint64) *run {
+func newRun(t *testing.T, seed uint64, kills, invoices int) *run {
 	t.Helper()
-	scale := max(1, float64(*killsFlag)/25, float64(*invoicesFlag)/2000)
+	scale := max(1, float64(kills)/25, float64(invoices)/2000)
 	limit := time.Duration(scale * float64(timeLimit))
 	limited, stop := context.WithTimeoutCause(t.Context(), limit, fmt.Errorf("it took longer than %v", limit))
 	ctx, fail := context.WithCancelCause(limited)
 	t.Cleanup(func() { fail(nil); stop() })
-	r := &run{t: t, ctx: ctx, fail: fail, random: rand.New(rand.NewPCG(seed, 1)), limit: limit}
-	r.recv = newReceiver(t, rand.New(rand.NewPCG(seed, 2)))
-	r.server = newServer(t, build(t), r.random, fail)
-	r.server.beforeStart = r.recv.nextLife
-	return r
+	return &run{
+		t: t, ctx: ctx, fail: fail, random: rand.New(rand.NewPCG(seed, 1)), limit: limit, wantKills: int64(kills), wantInvoices: int64(invoices),
+		recv: newReceiver(t, rand.New(rand.NewPCG(seed, 2))),
+	}
 }
 
 // must ends the test at the first thing that cannot be.
@@ -142,27 +151,40 @@ func (r *run) open() {
 	r.t.Helper()
 	cafe, money, books := r.recv.listen("cafe", healthy), r.recv.listen("money", healthy), r.recv.listen("books", healthy)
 	fails, hangs := r.recv.listen("failing", failing), r.recv.listen("hanging", hanging)
-	l, err := r.server.start()
-	r.must(err)
-	r.must(r.server.ready(r.ctx, l))
-	web := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 2 * workers}}
-	for _, home := range []*endpoint{cafe, books} {
-		name := home.name
-		var merchant struct{ ID string }
-		r.command(&merchant, "merchant", "create", "--name", name, "--json")
-		var client struct{ ClientID, ClientSecret string }
-		r.command(&client, "client", "create", "--merchant", merchant.ID, "--name", name, "--url", "https://"+name+".example", "--json")
-		r.shops = append(r.shops, &shop{
-			account: account{client.ClientID, client.ClientSecret}, name: name, home: home, server: r.server, recv: r.recv, web: web,
-			acknowledged: &r.acknowledged,
-		})
-		r.webhook(r.shops[len(r.shops)-1], fails, "/"+name, everything)
-		r.webhook(r.shops[len(r.shops)-1], hangs, "/"+name, everything)
+	r.begin()
+	r.register(cafe)
+	r.register(books)
+	for _, s := range r.shops {
+		r.webhook(s, fails, "/"+s.name, everything)
+		r.webhook(s, hangs, "/"+s.name, everything)
 	}
 	r.webhook(r.shops[0], cafe, "/all", everything)
 	r.webhook(r.shops[0], cafe, "/copy?of=all&x=%C3%A9", everything)
 	r.webhook(r.shops[0], money, "/", []string{"invoicePaid", "invoiceCompleted"})
 	r.webhook(r.shops[1], books, "/all", everything)
+}
+
+// begin starts the server for the first time.
+func (r *run) begin() {
+	r.t.Helper()
+	l, err := r.server.start()
+	r.must(err)
+	r.must(r.server.ready(r.ctx, l))
+}
+
+// register makes a merchant with a shop that has its own server at home.
+func (r *run) register(home *endpoint) {
+	r.t.Helper()
+	web := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 2 * workers}}
+	name := home.name
+	var merchant struct{ ID string }
+	r.command(&merchant, "merchant", "create", "--name", name, "--json")
+	var client struct{ ClientID, ClientSecret string }
+	r.command(&client, "client", "create", "--merchant", merchant.ID, "--name", name, "--url", "https://"+name+".example", "--json")
+	r.shops = append(r.shops, &shop{
+		account: account{client.ClientID, client.ClientSecret}, name: name, home: home, server: r.server, recv: r.recv, web: web,
+		acknowledged: &r.acknowledged,
+	})
 }
 
 func (r *run) command(into any, args ...string) {
@@ -205,7 +227,7 @@ func (r *run) webhook(s *shop, e *endpoint, path string, events []string) {
 
 // sell goes on until there were enough invoices and enough kills.
 func (r *run) sell(s *shop, random *rand.Rand) {
-	for r.acknowledged.Load() < int64(*invoicesFlag) || r.kills.Load() < int64(*killsFlag) {
+	for r.acknowledged.Load() < r.wantInvoices || r.kills.Load() < r.wantKills {
 		if err := s.sell(r.ctx, random); err != nil {
 			r.fail(err)
 			return
@@ -232,7 +254,7 @@ func (r *run) mine(ctx context.Context, s *shop) {
 
 // reap kills the server until it was killed often enough.
 func (r *run) reap() {
-	for r.kills.Load() < int64(*killsFlag) && r.ctx.Err() == nil {
+	for r.kills.Load() < r.wantKills && r.ctx.Err() == nil {
 		if err := r.reapOnce(); err != nil {
 			r.fail(err)
 			return
@@ -244,7 +266,7 @@ func (r *run) reap() {
 // a random moment after that, and starts the next.
 func (r *run) reapOnce() error {
 	l := r.server.life
-	quota := 1 + r.random.Int64N(int64(2*perInvoice*max(1, *invoicesFlag / *killsFlag)))
+	quota := 1 + r.random.Int64N(2*perInvoice*max(1, r.wantInvoices/r.wantKills))
 	for l.answered.Load() < quota {
 		if err := pause(r.ctx, time.Millisecond); err != nil {
 			return err
@@ -254,7 +276,7 @@ func (r *run) reapOnce() error {
 		return err
 	}
 	certain := slices.ContainsFunc(r.traps, func(s sprung) bool { return !s.answered })
-	lastChance := !certain && r.kills.Load() == int64(*killsFlag-1)
+	lastChance := !certain && r.kills.Load() == r.wantKills-1
 	if r.random.IntN(3) > 0 && !lastChance {
 		r.server.kill(l)
 	} else if err := r.killBeforeRecord(l, r.random.IntN(2) == 0 && !lastChance); err != nil {
@@ -275,7 +297,7 @@ func (r *run) reapOnce() error {
 // killBeforeRecord kills the server while it waits for the answer to a POST, so
 // that it cannot have recorded it, or when the answer has just gone out.
 func (r *run) killBeforeRecord(l *life, answerFirst bool) error {
-	t := &trap{answerFirst: answerFirst, kill: func() { r.server.kill(l) }, sprung: make(chan delivery, 1)}
+	t := &trap{answerFirst: answerFirst, kill: func(int) { r.server.kill(l) }, sprung: make(chan delivery, 1)}
 	r.recv.trap.Store(t)
 	select {
 	case d := <-t.sprung:
@@ -317,13 +339,22 @@ func (r *run) drain() {
 		r.must(s.mine(r.ctx, 3))
 	}
 	r.settle((*history).healthy)
-	for began := time.Now(); r.recv.givenUp(r.server.life) == 0; r.must(pause(r.ctx, 100*time.Millisecond)) {
+	for began := time.Now(); r.gaveUp() == 0; r.must(pause(r.ctx, 100*time.Millisecond)) {
 		if time.Since(began) > giveUp+10*time.Second {
 			r.t.Fatalf("the sender waits for a hanging endpoint for longer than %v", giveUp)
 		}
 	}
 	r.recv.recover()
 	r.settle(func(h *history) []*hook { return h.hooks })
+}
+
+// gaveUp counts requests to hanging endpoints that their senders, who go on, do not
+// wait for any longer.
+func (r *run) gaveUp() (n int) {
+	for _, s := range append(r.others, r.server) {
+		n += r.recv.givenUp(s.life)
+	}
+	return n
 }
 
 // settle waits until nothing is missing at some webhooks and nothing more is
@@ -359,32 +390,41 @@ func (r *run) look() {
 	for _, s := range r.shops {
 		r.must(s.list(r.ctx, all))
 	}
-	r.recv.judged(func(h *history) { h.stored, h.up = all, r.server.up(h.began) })
+	r.recv.judged(func(h *history) { h.stored, h.up = all, r.up() })
 }
 
-// judge holds everything against everything.
+// judge holds everything against everything, and asks whether the test saw what it is
+// for.
 func (r *run) judge() {
 	r.t.Helper()
-	var held *judge
-	r.recv.judged(func(h *history) { held = h.held() })
-	r.report(held.out)
-	for i, line := range r.server.complaints() {
-		if i < mostReports {
-			r.t.Error("the server's log: " + line)
-		}
-	}
+	held := r.verdict()
 	for _, s := range r.traps {
 		if !s.answered && held.came[s.delivery] < 2 {
 			r.t.Errorf("the server was killed before %s was answered, and it did not come again", s.id)
 		}
 	}
-	if n := r.acknowledged.Load(); n < int64(*invoicesFlag) {
-		r.t.Errorf("%d invoices were acknowledged, not %d", n, *invoicesFlag)
+	if n := r.acknowledged.Load(); n < r.wantInvoices {
+		r.t.Errorf("%d invoices were acknowledged, not %d", n, r.wantInvoices)
 	}
-	if n := r.kills.Load(); n < int64(*killsFlag) {
-		r.t.Errorf("%d kills had requests in flight, not %d", n, *killsFlag)
+	if n := r.kills.Load(); n < r.wantKills {
+		r.t.Errorf("%d kills had requests in flight, not %d", n, r.wantKills)
 	}
 	r.sum(held)
+}
+
+// verdict holds everything against everything.
+func (r *run) verdict() (held *judge) {
+	r.t.Helper()
+	r.recv.judged(func(h *history) { held = h.held() })
+	r.report(held.out)
+	for _, s := range append(r.others, r.server) {
+		for i, line := range s.complaints(r.excused) {
+			if i < mostReports {
+				r.t.Errorf("%s: %s", filepath.Base(s.log.Name()), line)
+			}
+		}
+	}
+	return held
 }
 
 // sum says what the test saw, and complains if that was not enough.
@@ -417,6 +457,9 @@ func (r *run) sum(held *judge) {
 		}
 	}
 	slices.Sort(starts)
+	if len(starts) == 0 {
+		starts = []time.Duration{0}
+	}
 	r.t.Logf("%d answers lost to kills; %d more kills with no request in flight, %d before ready; %d kills forced between a POST and its record, "+
 		"%d came again; %d requests cut off; restart to ready p50 %v, max %v", r.cut, r.idle, r.early, len(r.traps), again, r.recv.broken,
 		starts[len(starts)/2].Round(time.Millisecond), starts[len(starts)-1].Round(time.Millisecond))

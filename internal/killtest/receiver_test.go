@@ -29,8 +29,10 @@ type receiver struct {
 	sick      context.Context    // ends when all endpoints recover, and requests hang no longer
 	recover   context.CancelFunc // ends sick
 
-	life atomic.Int64         // of the server, that new connections come from
-	trap atomic.Pointer[trap] // for the next notification that is new; nil: none
+	life   atomic.Int64         // of the one server, that new connections come from
+	sender func(net.Conn) int   // the life that a new connection comes from; 0: it has ended
+	trap   atomic.Pointer[trap] // for the next notification that is new; nil: none
+	held   atomic.Pointer[held] // the same; for one that waits for its answer
 
 	mu     sync.Mutex
 	random *rand.Rand
@@ -38,6 +40,10 @@ type receiver struct {
 	known  map[delivery]bool
 	bodies map[string]string
 	record history
+
+	serving  map[*endpoint]map[int]int // requests, by life
+	lanes    map[lane]int              // requests
+	overlaps []string                  // what two processes were at, at the same time
 
 	gaveUp   map[int]int // by life: requests to a hanging endpoint that it did not wait for any longer
 	accepted int         // arrivals that were answered 200, or were to be
@@ -47,14 +53,34 @@ type receiver struct {
 // trap ends the server at the worst moment: between a POST and the record of
 // its outcome.
 type trap struct {
-	answerFirst bool   // the 200 is on the wire before the kill; else it comes after, to nobody
-	kill        func() // returns when the server is gone
+	answerFirst bool           // the 200 is on the wire before the kill; else it comes after, to nobody
+	kill        func(life int) // that has sent it; returns when something is dead
 	sprung      chan delivery
+}
+
+// held is a request that waits for its answer for as long as the test wants.
+type held struct {
+	status int // that it is answered with in the end
+	caught chan arrival
+	answer chan struct{} // closed when it is to be answered
+}
+
+// hold keeps the next notification that is new to a healthy endpoint, and gives it.
+func (r *receiver) hold(ctx context.Context, status int) (*held, arrival, error) {
+	h := &held{status: status, caught: make(chan arrival, 1), answer: make(chan struct{})}
+	r.held.Store(h)
+	select {
+	case a := <-h.caught:
+		return h, a, nil
+	case <-ctx.Done():
+		return nil, arrival{}, context.Cause(ctx)
+	}
 }
 
 func newReceiver(t *testing.T, random *rand.Rand) *receiver {
 	r := &receiver{
 		t: t, random: random, hooks: map[string]*hook{}, known: map[delivery]bool{}, bodies: map[string]string{}, gaveUp: map[int]int{},
+		serving: map[*endpoint]map[int]int{}, lanes: map[lane]int{},
 		record: history{began: time.Now(), sales: map[string]*sale{}},
 	}
 	r.sick, r.recover = context.WithCancel(t.Context())
@@ -73,8 +99,8 @@ func (r *receiver) listen(name string, health health) *endpoint {
 	web := &http.Server{
 		Handler:           http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) { r.serve(e, w, req) }),
 		ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0),
-		ConnContext: func(ctx context.Context, _ net.Conn) context.Context {
-			return context.WithValue(ctx, lifeKey{}, int(r.life.Load()))
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return context.WithValue(ctx, lifeKey{}, r.sender(c))
 		},
 	}
 	go func() { _ = web.Serve(listener) }()
@@ -161,21 +187,29 @@ func (r *receiver) serve(e *endpoint, w http.ResponseWriter, req *http.Request) 
 		return
 	}
 	r.mu.Lock()
-	h := r.hooks[e.base+req.RequestURI]
+	to := r.hooks[e.base+req.RequestURI]
 	r.mu.Unlock()
-	if h == nil {
-		h = &hook{at: e, url: e.base + req.RequestURI}
+	if to == nil {
+		to = &hook{at: e, url: e.base + req.RequestURI}
 	}
-	a := read(h, req, body)
+	a := read(to, req, body)
 	a.life, _ = req.Context().Value(lifeKey{}).(int)
-	fresh, pause := r.write(&a)
+	fresh, h, pause := r.write(&a)
+	defer r.enter(e, &a)()
+	if h != nil {
+		h.caught <- a
+		select {
+		case <-h.answer:
+		case <-r.t.Context().Done():
+		}
+	}
 	if a.status == noAnswer {
 		r.hang(req.Context(), a.life)
 		return
 	}
 	if fresh {
 		if t := r.trap.Swap(nil); t != nil {
-			t.spring(w, delivery{a.hook, a.id})
+			t.spring(w, a)
 			return
 		}
 	}
@@ -188,6 +222,35 @@ func (r *receiver) serve(e *endpoint, w http.ResponseWriter, req *http.Request) 
 		}
 	}
 	w.WriteHeader(a.status)
+}
+
+// enter notes a request as being served, and what it overlaps with; leave undoes that.
+func (r *receiver) enter(e *endpoint, a *arrival) (leave func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	at := r.serving[e]
+	if at == nil {
+		at = map[int]int{}
+		r.serving[e] = at
+	}
+	for other, n := range at {
+		if other != a.life && n > 0 && len(r.overlaps) < mostReports {
+			r.overlaps = append(r.overlaps, fmt.Sprintf("%.3f s: life %d and life %d at %s", a.at.Seconds(), other, a.life, e.name))
+		}
+	}
+	if r.lanes[a.lane()] > 0 && len(r.overlaps) < mostReports {
+		r.overlaps = append(r.overlaps, fmt.Sprintf("%.3f s: two requests for invoice %s at %s", a.at.Seconds(), a.invoiceID, a.hook.url))
+	}
+	at[a.life]++
+	r.lanes[a.lane()]++
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		at[a.life]--
+		if r.lanes[a.lane()]--; r.lanes[a.lane()] == 0 {
+			delete(r.lanes, a.lane())
+		}
+	}
 }
 
 // hang keeps a request without an answer. When it returns, a 200 goes out: too
@@ -205,23 +268,23 @@ func (r *receiver) hang(ctx context.Context, life int) {
 }
 
 // spring kills the server from inside the request that it waits for.
-func (t *trap) spring(w http.ResponseWriter, d delivery) {
+func (t *trap) spring(w http.ResponseWriter, a arrival) {
 	if t.answerFirst {
 		w.WriteHeader(http.StatusOK)
 		_ = http.NewResponseController(w).Flush() // whether it got through is what the test is about
-		t.kill()
+		t.kill(a.life)
 	} else {
-		t.kill()
+		t.kill(a.life)
 		w.WriteHeader(http.StatusOK)
 	}
-	t.sprung <- d
+	t.sprung <- delivery{a.hook, a.id}
 }
 
 // write puts an arrival into the record and decides how to answer. Who is well
 // says 200, nearly always at once; now and then slowly, so that kills find
 // requests in flight; now and then 503 to what is new, so that kills find
 // retries, too.
-func (r *receiver) write(a *arrival) (fresh bool, pause time.Duration) {
+func (r *receiver) write(a *arrival) (fresh bool, h *held, pause time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	a.at = r.since()
@@ -238,17 +301,22 @@ func (r *receiver) write(a *arrival) (fresh bool, pause time.Duration) {
 		a.status = http.StatusInternalServerError
 	case r.sick.Err() == nil && a.hook.at.health == hanging:
 		a.status = noAnswer
+	case !known && a.life != 0 && a.hook.at.health == healthy && r.held.Load() != nil:
+		h = r.held.Swap(nil)
+		a.status = h.status
 	case !known && r.random.IntN(400) == 0:
 		a.status = http.StatusServiceUnavailable
 	default:
 		r.accepted++
 	}
-	if r.random.IntN(10) == 0 {
+	if a.hook.at.health == slow {
+		pause = slowAnswer
+	} else if r.random.IntN(10) == 0 {
 		pause = time.Duration(1+r.random.IntN(30)) * time.Millisecond
 	}
 	r.known[d] = true
 	r.record.arrivals = append(r.record.arrivals, *a)
-	return !known && a.status == http.StatusOK && a.distrust == "", pause
+	return !known && a.status == http.StatusOK && a.distrust == "", h, pause
 }
 
 // read takes a notification apart and verifies it.

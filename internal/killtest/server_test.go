@@ -25,7 +25,10 @@ import (
 // after another.
 type server struct {
 	bin, data, addr string
+	store           []string             // flags that name the store, of every command
+	serve           []string             // more flags of serve
 	log             *os.File             // stderr of all processes
+	count           *atomic.Int64        // lives, of all servers of a test
 	fail            func(err error)      // ends the test; called from any goroutine
 	probe           http.Client          // asks /readyz
 	beforeStart     func(life int) error // called when the life before has ended
@@ -38,7 +41,7 @@ type server struct {
 
 // life is one process of the server, from its start to its end.
 type life struct {
-	n       int
+	n       int // no other server of the test has it
 	cmd     *exec.Cmd
 	started time.Time
 	exited  chan struct{} // closed when the process is gone
@@ -84,16 +87,24 @@ func openSources(t *testing.T) {
 	}
 }
 
-// newServer prepares a server that was not started yet.
+// newServer prepares a server that was not started yet, for all roles.
 func newServer(t *testing.T, bin string, random *rand.Rand, fail func(error)) *server {
 	t.Helper()
 	dir := t.ArtifactDir() // kept with -artifacts
-	log, err := os.Create(filepath.Join(dir, "server.log"))
+	s := newProcess(t, bin, filepath.Join(dir, "data"), filepath.Join(dir, "server.log"), fail)
+	s.listen(t, random)
+	return s
+}
+
+// newProcess prepares a server that answers nobody.
+func newProcess(t *testing.T, bin, data, logFile string, fail func(error)) *server {
+	t.Helper()
+	log, err := os.Create(logFile)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := &server{
-		bin: bin, data: filepath.Join(dir, "data"), addr: freeAddr(t, random), log: log, fail: fail,
+		bin: bin, data: data, log: log, fail: fail, count: new(atomic.Int64),
 		probe:       http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}},
 		beforeStart: func(int) error { return nil }, changed: make(chan struct{}),
 	}
@@ -104,6 +115,13 @@ func newServer(t *testing.T, bin string, random *rand.Rand, fail func(error)) *s
 		_ = log.Close()
 	})
 	return s
+}
+
+// listen gives the server an address.
+func (s *server) listen(t *testing.T, random *rand.Rand) {
+	t.Helper()
+	s.addr = freeAddr(t, random)
+	s.serve = append(s.serve, "--listen", s.addr, "--public-url", s.url())
 }
 
 // freeAddr finds a port below those that the kernel gives to outgoing
@@ -131,7 +149,7 @@ func environment() []string {
 
 // run runs another command of the binary on the same data.
 func (s *server) run(ctx context.Context, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, s.bin, append(args, "--data", s.data)...)
+	cmd := exec.CommandContext(ctx, s.bin, slices.Concat(args, []string{"--data", s.data}, s.store)...)
 	cmd.Env = environment()
 	out, err := cmd.Output()
 	if e, ok := errors.AsType[*exec.ExitError](err); ok {
@@ -143,13 +161,9 @@ func (s *server) run(ctx context.Context, args ...string) ([]byte, error) {
 // start begins a new life. The one before must have ended. One goroutine starts
 // all of them.
 func (s *server) start() (*life, error) {
-	cmd := exec.Command(s.bin, "serve", "--data", s.data, "--listen", s.addr, "--public-url", s.url(),
-		"--allow-cidr", "127.0.0.0/8", "--log-level", "warn")
+	cmd := exec.Command(s.bin, slices.Concat([]string{"serve", "--data", s.data, "--allow-cidr", "127.0.0.0/8", "--log-level", "warn"}, s.store, s.serve)...)
 	cmd.Env, cmd.Stdout, cmd.Stderr = environment(), s.log, s.log
-	l := &life{n: 1, cmd: cmd, exited: make(chan struct{})}
-	if s.life != nil {
-		l.n = s.life.n + 1
-	}
+	l := &life{n: int(s.count.Add(1)), cmd: cmd, exited: make(chan struct{})}
 	if err := s.beforeStart(l.n); err != nil {
 		return nil, err
 	}
@@ -343,15 +357,21 @@ func (s *server) logTail() string {
 	return string(text[max(0, len(text)-4000):])
 }
 
-// complaints are the lines of the log that say that something is wrong.
-func (s *server) complaints() []string {
+// complaints are the lines of the log that say that something is wrong. Those of
+// errors that excused knows do not.
+func (s *server) complaints(excused func(at time.Time, line string) bool) []string {
 	text, err := os.ReadFile(s.log.Name())
 	if err != nil {
 		return []string{err.Error()}
 	}
 	var lines []string
 	for line := range strings.Lines(string(text)) {
-		if strings.Contains(line, "level=ERROR") || strings.Contains(line, "panic") {
+		var at time.Time
+		if stamp, found := strings.CutPrefix(line, "time="); found {
+			stamp, _, _ = strings.Cut(stamp, " ")
+			at, _ = time.Parse(time.RFC3339, stamp) // or it is not excused
+		}
+		if strings.Contains(line, "panic") || strings.Contains(line, "level=ERROR") && (excused == nil || !excused(at, line)) {
 			lines = append(lines, strings.TrimSpace(line))
 		}
 	}

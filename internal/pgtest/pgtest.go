@@ -10,6 +10,8 @@
 // behind either, only a moment later: the kernel stops the server and a waiting
 // shell removes the directory.
 //
+// A test that stops or kills a server makes one of its own with [Start].
+//
 // PAYBELL_TEST_POSTGRES may name a running server to use instead, as the URL of
 // a database whose user may create databases.
 //
@@ -130,19 +132,23 @@ func open(t testing.TB, template string) (dsn string) {
 
 // Main runs the tests, stops the server if one was started, and ends the
 // process. Call it from TestMain, last.
-func Main(m *testing.M) {
+func Main(m *testing.M) { os.Exit(Run(m)) }
+
+// Run is Main for a package that has more to clean up: it returns the exit code.
+func Run(m interface{ Run() int }) int {
 	code := m.Run()
-	if running != nil {
-		templates.Range(func(name, _ any) bool { // of a server that goes on
-			_ = running.exec("DROP DATABASE IF EXISTS pb_template_" + name.(string) + "_" + own + " WITH (FORCE)")
-			return true
-		})
-		if err := running.stop(); err != nil {
-			fmt.Fprintf(os.Stderr, "pgtest: %v\n", err)
-			code = max(code, 1)
-		}
+	if running == nil {
+		return code
 	}
-	os.Exit(code)
+	templates.Range(func(name, _ any) bool { // of a server that goes on
+		_ = running.exec("DROP DATABASE IF EXISTS pb_template_" + name.(string) + "_" + own + " WITH (FORCE)")
+		return true
+	})
+	if err := running.stop(); err != nil {
+		fmt.Fprintf(os.Stderr, "pgtest: %v\n", err)
+		code = max(code, 1)
+	}
+	return code
 }
 
 // server is a PostgreSQL server: one that we started, or one that was named to us.
@@ -152,6 +158,7 @@ type server struct {
 
 	// Only of a server that we started:
 	dir     string
+	extra   []string // settings, like max_connections=20
 	cmd     *exec.Cmd
 	exited  chan struct{} // closed when the server process is gone; exit is then set
 	exit    error
@@ -289,57 +296,60 @@ func newServer(credential *syscall.Credential) (*server, error) {
 
 // launch makes the cluster, starts the server and waits until it answers.
 func (s *server) launch(initdb, postgres string, credential *syscall.Credential) error {
-	launched := make(chan error)
-	go s.own(initdb, postgres, credential, launched)
-	if err := <-launched; err != nil {
+	// -N: do not sync. A cluster that a crash of the machine breaks is not wanted any more.
+	cmd := child(credential, initdb, "-N", "-A", "trust", "--locale=C", "--encoding=UTF8", "-U", "postgres", "-D", s.data())
+	runtime.LockOSThread() // for its life: see boot
+	out, err := cmd.CombinedOutput()
+	runtime.UnlockOSThread()
+	if err != nil {
+		return fmt.Errorf("initdb: %w\n%s", err, out)
+	}
+	return s.boot(postgres, credential)
+}
+
+// boot starts the server on its cluster and waits until it answers.
+//
+// The goroutine that starts it keeps its thread until it has exited: the kernel
+// sends the parent death signal when the thread that started the child ends, not
+// when the process does, and the Go runtime ends threads at will.
+func (s *server) boot(postgres string, credential *syscall.Credential) error {
+	log, err := os.OpenFile(s.logPath(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
 		return err
 	}
+	defer log.Close() // the child has its own
+	cmd := child(credential, postgres, s.settings()...)
+	cmd.Stdout, cmd.Stderr = log, log
+	started, exited := make(chan error), make(chan struct{})
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			s.exit = cmd.Wait()
+			close(exited)
+		}
+	}()
+	if err := <-started; err != nil {
+		return err
+	}
+	s.cmd, s.exited = cmd, exited
 	return s.awaitReady()
 }
 
-// own makes the cluster, starts the server, and stays until it has exited. It
-// reports once on launched: nil when the server process was started.
-//
-// It keeps its thread for as long: the kernel sends the parent death signal when
-// the thread that started the child ends, not when the process does, and the Go
-// runtime ends threads at will.
-func (s *server) own(initdb, postgres string, credential *syscall.Credential, launched chan<- error) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
+func (s *server) data() string { return filepath.Join(s.dir, "data") }
 
-	data := filepath.Join(s.dir, "data")
-	// -N: do not sync. A cluster that a crash of the machine breaks is not wanted any more.
-	out, err := child(credential, initdb, "-N", "-A", "trust", "--locale=C", "--encoding=UTF8", "-U", "postgres", "-D", data).CombinedOutput()
-	if err != nil {
-		launched <- fmt.Errorf("initdb: %w\n%s", err, out)
-		return
-	}
-	log, err := os.Create(s.logPath())
-	if err != nil {
-		launched <- err
-		return
-	}
-	defer log.Close()
-
-	cmd := child(credential, postgres, s.settings(data)...)
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
-		launched <- err
-		return
-	}
-	s.cmd, s.exited = cmd, make(chan struct{})
-	launched <- nil
-	s.exit = cmd.Wait()
-	close(s.exited)
-}
-
-func (s *server) settings(data string) []string {
-	args := []string{"-D", data, "-k", s.dir, "-p", port,
+func (s *server) settings() []string {
+	args := []string{"-D", s.data(), "-k", s.dir, "-p", port,
 		"-c", "listen_addresses=", // the unix socket only
 		"-c", "max_connections=200",
 	}
 	if !Durable {
 		args = append(args, "-c", "fsync=off", "-c", "full_page_writes=off")
+	}
+	for _, setting := range s.extra {
+		args = append(args, "-c", setting)
 	}
 	return args
 }
@@ -427,8 +437,11 @@ func (s *server) stop() error {
 }
 
 // quit shuts the server down at once: nobody wants its data any more.
-func (s *server) quit() error {
-	if err := s.cmd.Process.Signal(syscall.SIGQUIT); err != nil && !errors.Is(err, os.ErrProcessDone) {
+func (s *server) quit() error { return s.shutdown(syscall.SIGQUIT) }
+
+// shutdown asks the server to end, in the way that the signal says, and waits for it.
+func (s *server) shutdown(how syscall.Signal) error {
+	if err := s.cmd.Process.Signal(how); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("stop postgres: %w", err)
 	}
 	select {

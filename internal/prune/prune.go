@@ -25,7 +25,7 @@ type Pruner struct {
 	// deliveries. Zero: for ever.
 	KeepNotifications time.Duration
 
-	ended time.Time // webhooks deleted before have nothing waiting any more; zero: not looked yet
+	ended store.Ended // webhooks deleted before have nothing waiting any more
 	sweep store.Sweep
 	swept time.Time // when it last came to the end
 }
@@ -50,6 +50,7 @@ func (p *Pruner) Step(ctx context.Context) (wait time.Duration, err error) {
 	}
 	for _, forget := range []func(*store.Tx) (int64, error){
 		func(tx *store.Tx) (int64, error) { return tx.ForgetAnswers(now.Add(-store.AnswersKept), batch) },
+		func(tx *store.Tx) (int64, error) { return tx.ForgetPaces(now, batch) },
 		func(tx *store.Tx) (int64, error) { return tx.ForgetSecrets(now, batch) },
 		func(tx *store.Tx) (int64, error) { return tx.ForgetResends(now.Add(-resendsKept), batch) },
 		func(tx *store.Tx) (int64, error) { return tx.ForgetSessions(now, batch) },
@@ -85,26 +86,26 @@ func (p *Pruner) Step(ctx context.Context) (wait time.Duration, err error) {
 	return min(wait, pause), nil
 }
 
-// endDeleted ends what still waits for webhooks that were deleted since it did so
-// last; the first time, for all.
+// endDeleted ends some of what still waits for webhooks that were deleted since it
+// was done with that last; the first time, for all.
 func (p *Pruner) endDeleted(ctx context.Context, now time.Time) (more bool, err error) {
-	const hooks = 20
-	ids, err := store.View(ctx, p.DB, func(tx *store.Tx) ([]string, error) { return tx.DeletedWaiting(p.ended, hooks) })
+	type reached struct {
+		at   store.Ended
+		over bool
+	}
+	from := p.ended
+	r, err := store.Update(ctx, p.DB, func(tx *store.Tx) (r reached, err error) {
+		r.at, r.over, err = tx.EndWaiting(from, now, batch)
+		return r, err
+	})
 	if err != nil {
 		return false, err
 	}
-	for _, id := range ids {
-		n, err := store.Update(ctx, p.DB, func(tx *store.Tx) (int64, error) { return tx.EndWaiting(id, now, batch) })
-		if err != nil {
-			return false, err
-		}
-		more = more || n == batch
+	p.ended = r.at
+	if r.over {
+		p.ended = store.Ended{At: now.Add(-time.Minute)} // what was committed late is met again
 	}
-	if more || len(ids) == hooks {
-		return true, nil
-	}
-	p.ended = now.Add(-time.Minute) // what was committed late is met again
-	return false, nil
+	return !r.over, nil
 }
 
 // step takes the sweep one batch further: deliveries first, then the notifications

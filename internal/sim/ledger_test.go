@@ -36,8 +36,8 @@ var noted = []struct{ on, when, kind, columns string }{
 	{"INSERT ON attempts", "", "tried", "new.webhook_id, new.number, new.n, new.started_at, new.status, new.failure"},
 	{"UPDATE OF state ON clients", "new.state = 'deleted'", "client gone", "new.id"},
 	{"INSERT ON resends", "new.what = 'skip'", "skip", "new.webhook_id, new.client_id"},
-	{"INSERT ON processes", "", "joined", "new.id"},
-	{"DELETE ON processes", "", "left", "old.id"},
+	{"INSERT ON processes", "new.id NOT LIKE 'leaving %'", "joined", "new.id"},
+	{"DELETE ON processes", "old.id NOT LIKE 'leaving %'", "left", "old.id"},
 	{"UPDATE ON shards", "old.owner <> new.owner AND new.shard IN (SELECT shard FROM sim_shards)", "owner", "new.shard, new.owner"},
 }
 

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -491,14 +492,14 @@ func counts(ctx context.Context, conn interface {
 // goOn changes a restored database so that nothing is given out twice.
 func (r *Restored) goOn(ctx context.Context, tx *sql.Tx, given givenOut, opt RestoreOptions) error {
 	var at int64
-	if err := tx.QueryRowContext(ctx, `SELECT MAX((SELECT COALESCE(MAX(created_at), 0) FROM invoices), (SELECT COALESCE(MAX(opened_at), 0) FROM payments),
-		(SELECT COALESCE(MAX(scanned_at), 0) FROM cursors), (SELECT COALESCE(MAX(created_at), 0) FROM merchants)),
-		(SELECT COUNT(*) FROM deliveries WHERE state = 'pending')`).Scan(&at, &r.Pending); err != nil {
+	if err := tx.QueryRowContext(ctx, `SELECT COALESCE(MAX(at), 0), (SELECT COUNT(*) FROM deliveries WHERE state = 'pending') FROM (
+		SELECT MAX(created_at) AS at FROM invoices UNION ALL SELECT MAX(opened_at) FROM payments
+		UNION ALL SELECT MAX(scanned_at) FROM cursors UNION ALL SELECT MAX(created_at) FROM merchants) AS written`).Scan(&at, &r.Pending); err != nil {
 		return err
 	}
 	r.At = moment(at)
 	epoch := max(r.Epoch+1, given.epoch+1, opt.Epoch)
-	if _, err := tx.ExecContext(ctx, "UPDATE meta SET value = CAST($1 AS TEXT) WHERE name = 'epoch'", epoch); err != nil {
+	if _, err := tx.ExecContext(ctx, "UPDATE meta SET value = $1 WHERE name = 'epoch'", strconv.FormatInt(epoch, 10)); err != nil {
 		return err
 	}
 	if err := r.skip(ctx, tx, given.indexes, opt.Skip); err != nil {
@@ -510,7 +511,7 @@ func (r *Restored) goOn(ctx context.Context, tx *sql.Tx, given givenOut, opt Res
 			return err
 		}
 		if table == "sessions" {
-			r.SignedOut, _ = res.RowsAffected() // SQLite always knows
+			r.SignedOut, _ = res.RowsAffected() // both databases always know
 		}
 	}
 	return nil
@@ -533,13 +534,14 @@ func skipFor(since time.Duration, busiestDay int64) int64 {
 // skip leaves out address indexes of all keys: as many as were asked for, or else as
 // many as may have been given out since the backup.
 func (r *Restored) skip(ctx context.Context, tx *sql.Tx, given map[string]int64, asked int64) error {
-	const raise = "INSERT INTO address_keys (fingerprint, next_index) VALUES ($1, $2) ON CONFLICT (fingerprint) DO UPDATE SET next_index = MAX(next_index, excluded.next_index)"
+	const raise = `INSERT INTO address_keys (fingerprint, next_index) VALUES ($1, $2)
+		ON CONFLICT (fingerprint) DO UPDATE SET next_index = excluded.next_index WHERE excluded.next_index > address_keys.next_index`
 	for fingerprint, next := range given {
 		if _, err := tx.ExecContext(ctx, raise, fingerprint, next); err != nil {
 			return err
 		}
 	}
-	if _, err := tx.ExecContext(ctx, "INSERT OR IGNORE INTO address_keys (fingerprint, next_index) SELECT fingerprint, 0 FROM wallets"); err != nil {
+	if _, err := tx.ExecContext(ctx, "INSERT INTO address_keys (fingerprint, next_index) SELECT DISTINCT fingerprint, 0 FROM wallets WHERE true ON CONFLICT (fingerprint) DO NOTHING"); err != nil {
 		return err
 	}
 	keys, err := counts(ctx, tx, "SELECT fingerprint, next_index FROM address_keys")
@@ -547,7 +549,7 @@ func (r *Restored) skip(ctx context.Context, tx *sql.Tx, given map[string]int64,
 		return err
 	}
 	busiest, err := counts(ctx, tx, `SELECT fingerprint, MAX(n) FROM (SELECT w.fingerprint, COUNT(*) AS n FROM payments p JOIN wallets w ON w.id = p.wallet_id
-		GROUP BY w.fingerprint, p.opened_at / 86400000000) GROUP BY fingerprint`)
+		GROUP BY w.fingerprint, p.opened_at / 86400000000) AS days GROUP BY fingerprint`)
 	if err != nil {
 		return err
 	}

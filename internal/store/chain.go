@@ -1,7 +1,6 @@
 package store
 
 import (
-	"encoding/json"
 	"time"
 
 	"github.com/paybell/paybell"
@@ -109,11 +108,7 @@ func (tx *Tx) PaidTo(network string, addresses []string) ([]string, error) {
 	if len(addresses) == 0 {
 		return nil, nil
 	}
-	all, err := json.Marshal(addresses)
-	if err != nil {
-		return nil, err
-	}
-	return list(tx, scanText, "SELECT address FROM payments WHERE network = $1 AND address IN (SELECT value FROM "+tx.db.dialect.elements+")", network, string(all))
+	return list(tx, scanText, "SELECT address FROM payments WHERE network = $1 AND address "+tx.db.dialect.among("$2"), network, tx.db.dialect.texts(addresses))
 }
 
 // PaymentAt finds the payment that owns an address; found is false for

@@ -18,12 +18,9 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
-	"time"
+	"sync/atomic"
 
-	"github.com/jackc/pgx/v5/pgconn"
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
+	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/paybell/paybell"
 )
@@ -32,19 +29,22 @@ import (
 type DB struct {
 	dialect dialect
 	keys    *Keyring
-	pool    *sql.DB // SQLite: readers only
+	pool    *sql.DB // for readers
 	epoch   int64
 	fault   func(FaultPoint) error // nil outside of simulations
 
-	// SQLite only: one writer, which commits many bodies at once, and readers.
+	// Writers, each of which commits many bodies at once: one on SQLite.
 	writeDB *sql.DB
 	queue   chan *job
+	live    atomic.Int32 // connections of writers to PostgreSQL
 	writing sync.WaitGroup
 	stop    chan struct{}
-	readers chan *session // those that are idle
+
+	readers chan *session // those that are idle; nil: the pool has its own
 
 	onCommit func([]paybell.Delivery)
 	changed  changes
+	notices  *notices // nil: no other process can serve this store
 }
 
 // QueueSize is how many bodies may wait for the writer; one more is refused
@@ -122,21 +122,28 @@ func OpenSQLite(ctx context.Context, dir string, opt Options) (*DB, error) {
 	if err != nil {
 		return nil, errors.Join(err, writeDB.Close(), db.pool.Close())
 	}
-	db.writing.Go(func() { db.write(conn) })
+	db.writing.Go(func() { db.write(newSession(conn)) })
 	return db, nil
 }
 
 // OpenPostgres opens a store on a PostgreSQL database.
 func OpenPostgres(ctx context.Context, dsn string, opt Options) (*DB, error) {
-	pool, err := sql.Open("pgx", dsn)
+	config, err := parseDSN(dsn)
 	if err != nil {
 		return nil, err
 	}
-	pool.SetMaxOpenConns(20)
-	pool.SetMaxIdleConns(20)
-	db := &DB{dialect: postgresDialect, keys: opt.Keys, fault: opt.Fault, pool: pool}
-	if err := db.prepare(ctx, pool, "", false, opt); err != nil {
-		return nil, errors.Join(err, pool.Close())
+	db := &DB{dialect: postgresDialect, keys: opt.Keys, fault: opt.Fault, pool: openPool(config), notices: newNotices(config), queue: make(chan *job, QueueSize), stop: make(chan struct{})}
+	patient := stdlib.OpenDB(*config) // a change of the schema takes its time
+	err = checkServer(ctx, patient, config)
+	if err == nil {
+		err = db.prepare(ctx, patient, "", false, opt)
+	}
+	if err = errors.Join(err, patient.Close()); err != nil {
+		return nil, errors.Join(err, db.pool.Close())
+	}
+	db.writeDB = openPool(config)
+	for range postgresWriters {
+		db.writing.Go(func() { db.write(&remote{db: db}) })
 	}
 	return db, nil
 }
@@ -144,6 +151,9 @@ func OpenPostgres(ctx context.Context, dsn string, opt Options) (*DB, error) {
 // prepare checks or makes the schema, the key and the epoch.
 func (db *DB) prepare(ctx context.Context, conn *sql.DB, path string, fresh bool, opt Options) error {
 	if err := migrate(ctx, conn, db.dialect, path, opt.Migrate || fresh); err != nil {
+		return err
+	}
+	if err := refuseMoved(ctx, conn); err != nil {
 		return err
 	}
 	if err := db.checkKey(ctx, conn); err != nil {
@@ -158,13 +168,14 @@ func (db *DB) prepare(ctx context.Context, conn *sql.DB, path string, fresh bool
 	return err
 }
 
-// OnCommit sets who is told of the deliveries of each commit: on SQLite in the
-// order of the commits, on PostgreSQL in none between processes or callers. It is a hint that saves time: what is lost is found in the store.
+// OnCommit sets who is told of the deliveries of each commit of this process: on
+// SQLite in the order of the commits, on PostgreSQL in none between writers. It is a
+// hint that saves time: what is lost is found in the store.
 // Set it before the first Update; the function must not block.
 func (db *DB) OnCommit(tell func([]paybell.Delivery)) { db.onCommit = tell }
 
-// Changed is closed at the next commit of this process. What others commit is not
-// told: who waits looks again now and then.
+// Changed is closed at the next commit of this process, and, after OnHint, of
+// others. That one may be missed: who waits looks again now and then.
 func (db *DB) Changed() <-chan struct{} { return db.changed.next() }
 
 // changes tells all who wait that there is something new.
@@ -193,9 +204,7 @@ func (c *changes) tell() {
 
 // Close waits for what is being written or read and closes the store.
 func (db *DB) Close() error {
-	if db.writeDB == nil {
-		return db.pool.Close()
-	}
+	db.notices.close()
 	close(db.stop)
 	db.writing.Wait()
 	for range cap(db.readers) {
@@ -209,7 +218,7 @@ func (db *DB) Close() error {
 // transaction was committed is then unknown, and body may run still: it must not
 // read variables that its caller assigns again, named results above all.
 func Update[T any](ctx context.Context, db *DB, body func(*Tx) (T, error)) (T, error) {
-	return result(ctx, db.update, body)
+	return result(ctx, db.enqueue, body)
 }
 
 // result runs body and gives what it returned, if its transaction went well.
@@ -220,14 +229,14 @@ func result[T any](ctx context.Context, run func(context.Context, func(*Tx) erro
 		return err
 	})
 	if err != nil {
-		return zero, explain(err)
+		return zero, explainIn(ctx, err)
 	}
 	return v, nil
 }
 
 // Do is Update for a body with no result.
 func Do(ctx context.Context, db *DB, body func(*Tx) error) error {
-	return explain(db.update(ctx, body))
+	return explainIn(ctx, db.enqueue(ctx, body))
 }
 
 // View runs body in a transaction that only reads, and sees one moment.
@@ -236,7 +245,9 @@ func View[T any](ctx context.Context, db *DB, body func(*Tx) (T, error)) (T, err
 }
 
 func (db *DB) view(ctx context.Context, body func(*Tx) error) (err error) {
-	if db.writeDB == nil {
+	if db.readers == nil {
+		ctx, cancel := context.WithTimeout(ctx, transactionTimeout)
+		defer cancel()
 		tx, err := db.pool.BeginTx(ctx, &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead})
 		if err != nil {
 			return err
@@ -260,79 +271,10 @@ func (db *DB) view(ctx context.Context, body func(*Tx) error) (err error) {
 	return guarded(&Tx{ctx: ctx, db: db, conn: s}, body)
 }
 
-func (db *DB) update(ctx context.Context, body func(*Tx) error) error {
-	if db.writeDB != nil {
-		return db.enqueue(ctx, body)
-	}
-	for try := 0; ; try++ {
-		fresh, err := db.updateOnce(ctx, body)
-		if err == nil {
-			db.committed(fresh)
-			return nil
-		}
-		if try >= 10 || !db.dialect.retryable(err) && !errors.Is(err, errConflict) {
-			return err
-		}
-	}
-}
-
-func (db *DB) updateOnce(ctx context.Context, body func(*Tx) error) ([]paybell.Delivery, error) {
-	sqlTx, err := db.pool.BeginTx(ctx, nil)
-	if err != nil {
-		return nil, err
-	}
-	tx := &Tx{ctx: ctx, db: db, conn: pooled{sqlTx}}
-	if err := guarded(tx, body); err != nil {
-		return nil, errors.Join(err, sqlTx.Rollback())
-	}
-	if err := db.faultAt(BeforeCommit); err != nil {
-		return nil, errors.Join(err, sqlTx.Rollback())
-	}
-	if err := sqlTx.Commit(); err != nil {
-		return nil, err
-	}
-	return tx.fresh, db.faultAt(AfterCommit)
-}
-
 func (db *DB) committed(fresh []paybell.Delivery) {
 	db.changed.tell()
+	db.notices.committed(fresh)
 	if len(fresh) > 0 && db.onCommit != nil {
 		db.onCommit(fresh)
 	}
-}
-
-// errConflict means that a guarded write found another version than the one
-// that was read. On PostgreSQL the body runs again.
-var errConflict = errors.New("changed by somebody else in between")
-
-// explain turns what a database says into what a caller can act on. Errors of
-// ours pass.
-func explain(err error) error {
-	var ours *paybell.Error
-	var lite *sqlite.Error
-	var pg *pgconn.PgError
-	switch {
-	case err == nil || errors.As(err, &ours):
-		return err
-	case errors.Is(err, errConflict):
-		return &paybell.Error{Code: paybell.Conflict, Detail: "it was changed by somebody else at the same moment; read it again and retry", Err: err}
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return err
-	case errors.As(err, &lite):
-		switch lite.Code() & 0xff {
-		case sqlite3.SQLITE_FULL:
-			return unavailable("the disk is full; nothing was written", err)
-		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN:
-			return unavailable("the store cannot write now; nothing was written", err)
-		}
-	case errors.As(err, &pg):
-		if c := pg.Code[:2]; c == "08" || c == "53" || c == "57" || c == "40" {
-			return unavailable("the database cannot write now; nothing was written", err)
-		}
-	}
-	return err
-}
-
-func unavailable(detail string, err error) error {
-	return &paybell.Error{Code: paybell.Unavailable, Detail: detail, RetryAfter: time.Second, Err: err}
 }

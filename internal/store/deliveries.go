@@ -1,90 +1,12 @@
 package store
 
 import (
-	"cmp"
 	"math"
 	"slices"
 	"time"
 
 	"github.com/paybell/paybell"
 )
-
-func (tx *Tx) insertNotification(n paybell.Notification) error {
-	_, err := tx.insert(notificationRow, n.ID, n.ClientID, n.InvoiceID, n.Version, int64(n.Event), micros(n.At), string(n.Body))
-	return err
-}
-
-var notificationRow = newRow("notifications (id, client_id, invoice_id, version, event, created_at, body)", "")
-
-// deliver makes a numbered delivery of n to every webhook that wants it: those
-// of its client, and those given with the invoice unless the client has the
-// same URL for the same event. It passes over one webhook, or all of an origin,
-// when the news is about them.
-//
-// A delivery stands at the end of its lane. The head of a lane is due at once;
-// what stands behind another waits for it.
-func (tx *Tx) deliver(n paybell.Notification, notTo paybell.Webhook) error {
-	if tx.voices != nil {
-		return tx.deliverKnown(n, notTo)
-	}
-	query := tx.db.dialect.deliver
-	if begins(n) {
-		query = tx.db.dialect.deliverFirst
-	}
-	made, err := list(tx, func(s scanner) (paybell.Delivery, error) {
-		d := tx.newDelivery(n)
-		return d, s.Scan(&d.WebhookID, &d.Number, &d.Origin, &d.State, when{&d.DueAt})
-	}, query, n.ClientID, n.InvoiceID, int64(n.Event), notTo.ID, notTo.Origin, n.ID, micros(n.At))
-	if err != nil {
-		return err
-	}
-	for _, d := range made {
-		if d.State != paybell.DeliveryPending {
-			continue
-		}
-		if d.DueAt.IsZero() {
-			if d.Previous, err = tx.lastInLane(d); err != nil {
-				return err
-			}
-		}
-		tx.fresh = append(tx.fresh, d)
-	}
-	return nil
-}
-
-// begins reports whether n is the first that is told of an invoice: nothing waits in
-// its lanes.
-func begins(n paybell.Notification) bool { return n.Version == 1 && n.InvoiceID != "" }
-
-// newDelivery is a delivery of n to a webhook that is still to be named.
-func (tx *Tx) newDelivery(n paybell.Notification) paybell.Delivery {
-	return paybell.Delivery{NotificationID: n.ID, InvoiceID: n.InvoiceID, ClientID: n.ClientID, CreatedAt: n.At, Epoch: tx.db.epoch, Body: n.Body}
-}
-
-// lastInLane is the number of the last delivery that waits before d, where it stands
-// when it is made; 0: none does.
-func (tx *Tx) lastInLane(d paybell.Delivery) (int64, error) {
-	n, _, err := one(tx, scanInt, "SELECT COALESCE(MAX(number), 0) FROM "+tx.inLane("$3")+" AND number < $4", d.WebhookID, d.InvoiceID, 0, d.Number)
-	return n, err
-}
-
-// deliverSQL makes the deliveries of a notification in one statement. A webhook's
-// next number is the one after its last delivery, or after the last that it had
-// when none is kept any more. waits is the condition for deliveries that wait in
-// the same lane.
-func deliverSQL(waits string) string {
-	return `INSERT INTO deliveries (webhook_id, number, notification_id, invoice_id, client_id, origin, state, marks, attempts, round,
-			refused_secret, due_at, failing_since, created_at, finished_at)
-		SELECT hook.id, 1 + COALESCE((SELECT MAX(number) FROM deliveries WHERE webhook_id = hook.id), hook.last_number),
-			CAST($6 AS TEXT), CAST($2 AS TEXT), CAST($1 AS TEXT), hook.origin, CASE WHEN rings = 1 THEN 'pending' ELSE 'held' END, 0, 0, 0,
-			0, CASE WHEN rings = 1` + waits + ` THEN CAST($7 AS BIGINT) ELSE 0 END, 0, CAST($7 AS BIGINT), CASE WHEN rings = 1 THEN 0 ELSE CAST($7 AS BIGINT) END
-		FROM (SELECT id, origin, last_number, CASE WHEN state = 'active' AND NOT EXISTS (SELECT 1 FROM endpoints e
-				WHERE e.client_id = w.client_id AND e.origin = w.origin AND e.disabled_at > 0) THEN 1 ELSE 0 END AS rings
-			FROM webhooks w WHERE client_id = $1 AND invoice_id IN ('', $2) AND state <> 'deleted' AND events & $3 <> 0 AND id <> $4 AND origin <> $5
-			AND (invoice_id = '' OR NOT EXISTS (SELECT 1 FROM webhooks same WHERE same.client_id = $1 AND same.invoice_id = ''
-				AND same.url = w.url AND same.state <> 'deleted' AND same.events & $3 <> 0))) hook
-		RETURNING webhook_id, number, origin, state, due_at`
-}
 
 // Marks of deliveries, as bits. Those that decide the lane are lanes.
 const (
@@ -212,26 +134,27 @@ func (tx *Tx) Record(results []Result, now time.Time) (next []bool, err error) {
 	if err := tx.lockLanes(results); err != nil {
 		return nil, err
 	}
-	next = make([]bool, len(results))
-	inserted := make([]bool, len(results)) // false: it was written before
+	results, next = slices.Clone(results), make([]bool, len(results)) // the body may run again
+	inserted := make([]bool, len(results))                            // false: it was written before
 	for i := range results {
 		if inserted[i], err = tx.insertAttempt(&results[i].Attempt); err != nil {
 			return nil, err
 		}
 	}
 	var fresh []Result
-	for i, r := range results {
-		if inserted[i] {
-			if r.Attempt.Gone() {
-				if err := tx.gone(&r, now); err != nil {
-					return nil, err
-				}
+	for i := range results {
+		if !inserted[i] {
+			continue
+		}
+		if results[i].Attempt.Gone() {
+			if err := tx.gone(&results[i], now); err != nil {
+				return nil, err
 			}
-			fresh = append(fresh, r)
 		}
-		if next[i], err = tx.record(r, now); err != nil {
-			return nil, err
-		}
+		fresh = append(fresh, results[i])
+	}
+	if err := tx.recordAll(results, next, now); err != nil {
+		return nil, err
 	}
 	// Last, in one order: the rows of endpoints are shared by many.
 	for _, i := range byEndpoint(fresh) {
@@ -247,24 +170,25 @@ func (tx *Tx) Record(results []Result, now time.Time) (next []bool, err error) {
 // added behind one that is being finished would see it pending, the finisher
 // would not see the new one, and nobody would make it due. SQLite has one writer.
 func (tx *Tx) lockLanes(results []Result) error {
-	if tx.db.dialect.forUpdate == "" {
+	if !tx.db.dialect.shared {
 		return nil
 	}
-	lanes := make([]paybell.Delivery, len(results))
-	for i, r := range results {
-		lanes[i] = r.Delivery
-	}
 	// One order for all, against deadlocks: that of Apply, invoices first.
-	slices.SortFunc(lanes, func(a, b paybell.Delivery) int {
-		return cmp.Or(cmp.Compare(b.InvoiceID, a.InvoiceID), cmp.Compare(a.WebhookID, b.WebhookID)) // "" is last
-	})
-	lanes = slices.CompactFunc(lanes, func(a, b paybell.Delivery) bool {
-		return a.InvoiceID == b.InvoiceID && (a.InvoiceID != "" || a.WebhookID == b.WebhookID)
-	})
-	for _, d := range lanes {
-		if err := tx.lockLane(d.WebhookID, d.InvoiceID); err != nil {
+	var invoices, webhooks []string
+	for _, r := range results {
+		if r.Delivery.InvoiceID != "" {
+			invoices = append(invoices, r.Delivery.InvoiceID)
+		} else {
+			webhooks = append(webhooks, r.Delivery.WebhookID)
+		}
+	}
+	if len(invoices) > 0 {
+		if err := tx.lock("SELECT 1 FROM invoices WHERE id "+tx.db.dialect.among("$1")+" ORDER BY id", tx.db.dialect.texts(invoices)); err != nil {
 			return err
 		}
+	}
+	if len(webhooks) > 0 {
+		return tx.lock("SELECT 1 FROM webhooks WHERE id "+tx.db.dialect.among("$1")+" ORDER BY id", tx.db.dialect.texts(webhooks))
 	}
 	return nil
 }
@@ -287,38 +211,64 @@ func (tx *Tx) insertAttempt(a *paybell.Attempt) (bool, error) {
 var attemptRow = newRow("attempts (webhook_id, number, n, started_at, duration, dns, connect, tls, first_byte, status, answer, failure, secret)",
 	" ON CONFLICT (webhook_id, number, n) DO NOTHING")
 
-func (tx *Tx) record(r Result, now time.Time) (next bool, err error) {
-	d := r.Delivery
+// recordAll writes how deliveries stand after their attempts. next tells where another
+// became due by that.
+func (tx *Tx) recordAll(results []Result, next []bool, now time.Time) error {
+	updates := make([]statement, len(results))
+	for i := range results {
+		updates[i] = recordOf(&results[i].Delivery, now)
+	}
+	touched, err := tx.execAll(updates)
+	if err != nil {
+		return err
+	}
+	var left []int // their lane, with nothing to come
+	var promotions []statement
+	for i := range results {
+		d := &results[i].Delivery
+		switch {
+		case touched[i] == 0: // it was made all the same: the next has another number
+			_, err = tx.exec("UPDATE deliveries SET attempts = $3 WHERE webhook_id = $1 AND number = $2 AND attempts < $3", d.WebhookID, d.Number, d.Attempts)
+		case passed(d): // out of the lane that it was in, unless it is told again by now: then it waits there
+			next[i], err = tx.promoteLane(d.WebhookID, d.InvoiceID, now)
+		case d.State == paybell.DeliveryPending:
+		case d.State == paybell.Held: // with all that waits there
+			err = tx.holdLane(d.WebhookID, d.InvoiceID, now)
+		default:
+			left, promotions = append(left, i), append(promotions, tx.promotion(d, now))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	touched, err = tx.execAll(promotions)
+	for n, i := range left {
+		next[i] = err == nil && touched[n] > 0
+	}
+	return err
+}
+
+// passed reports whether a delivery has just left its lane because others may not wait
+// for it any longer.
+func passed(d *paybell.Delivery) bool {
+	return d.State == paybell.DeliveryPending && d.OutOfOrder && !d.Replay
+}
+
+// recordOf writes one delivery. The guard on attempts keeps out a result that was
+// written already, and that on the round a failure from before the delivery was made
+// again. What was held while it was on the wire, and got there, is delivered.
+func recordOf(d *paybell.Delivery, now time.Time) statement {
 	var finished time.Time
 	if d.State != paybell.DeliveryPending {
 		finished = now
 	}
-	// The guard on attempts keeps out a result that was written already, and that on
-	// the round a failure from before the delivery was made again. What was held
-	// while it was on the wire, and got there, is delivered.
-	passed := d.State == paybell.DeliveryPending && d.OutOfOrder && !d.Replay
-	n, err := tx.exec(`UPDATE deliveries SET state = $3, marks = CASE WHEN $4 = 1 AND marks & 4 = 0 THEN (marks | 1) & 3 ELSE marks END, attempts = $5, refused_secret = $6,
+	return statement{`UPDATE deliveries SET state = $3, marks = CASE WHEN $4 = 1 AND marks & 4 = 0 THEN (marks | 1) & 3 ELSE marks END, attempts = $5, refused_secret = $6,
 			due_at = CASE WHEN $3 = 'pending' AND due_at = 0 THEN 0 ELSE CAST($7 AS BIGINT) END, failing_since = $8, finished_at = $9
 		WHERE webhook_id = $1 AND number = $2 AND attempts < $5
-		AND (state = 'pending' AND round = $10 OR $3 = 'delivered' AND state IN ('pending', 'held'))`,
-		d.WebhookID, d.Number, string(d.State), flag(passed), d.Attempts, d.RefusedSecret, micros(d.DueAt), micros(d.FailingSince),
-		micros(finished), d.Round)
-	if err != nil {
-		return false, err
-	}
-	if n == 0 { // it was made all the same: the next has another number
-		_, err = tx.exec("UPDATE deliveries SET attempts = $3 WHERE webhook_id = $1 AND number = $2 AND attempts < $3", d.WebhookID, d.Number, d.Attempts)
-		return false, err
-	}
-	switch {
-	case passed: // out of the lane that it was in, unless it is told again by now: then it waits there
-		return tx.promoteLane(d.WebhookID, d.InvoiceID, now)
-	case d.State == paybell.DeliveryPending:
-		return false, nil
-	case d.State == paybell.Held: // with all that waits there
-		return false, tx.holdLane(d.WebhookID, d.InvoiceID, now)
-	}
-	return tx.promote(&d, now)
+		AND (state = 'pending' AND round = $10 OR $3 = 'delivered' AND state IN ('pending', 'held'))`, []any{
+		d.WebhookID, d.Number, string(d.State), flag(passed(d)), d.Attempts, d.RefusedSecret, micros(d.DueAt), micros(d.FailingSince),
+		micros(finished), d.Round,
+	}}
 }
 
 // holdLane holds what waits for one webhook and invoice.
@@ -331,10 +281,16 @@ func (tx *Tx) holdLane(webhookID, invoiceID string, now time.Time) error {
 // promote makes the head of the lane due that a delivery is in, if it is not. Which
 // lane that is says its row: what memory holds of it may be older.
 func (tx *Tx) promote(d *paybell.Delivery, now time.Time) (bool, error) {
-	n, err := tx.exec(`UPDATE deliveries SET due_at = $4 WHERE webhook_id = $1 AND due_at = 0 AND state = 'pending' AND number =
-		(SELECT MIN(number) FROM `+tx.inLane("(SELECT "+laneMark+" FROM deliveries WHERE webhook_id = $1 AND number = $3)")+" AND number <> $3)",
-		d.WebhookID, d.InvoiceID, d.Number, micros(now))
+	p := tx.promotion(d, now)
+	n, err := tx.exec(p.query, p.args...)
 	return n > 0, err
+}
+
+func (tx *Tx) promotion(d *paybell.Delivery, now time.Time) statement {
+	return statement{`UPDATE deliveries SET due_at = $4 WHERE webhook_id = $1 AND due_at = 0 AND state = 'pending' AND number =
+		(SELECT MIN(number) FROM ` + tx.inLane("(SELECT "+laneMark+" FROM deliveries WHERE webhook_id = $1 AND number = $3)") + " AND number <> $3)", []any{
+		d.WebhookID, d.InvoiceID, d.Number, micros(now),
+	}}
 }
 
 // promoteLane does so for what is told for the first time.

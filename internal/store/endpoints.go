@@ -149,15 +149,8 @@ func (tx *Tx) tellDisabled(notTo paybell.Webhook, d paybell.Disabled) error {
 	if err != nil || !v.told {
 		return err
 	}
-	// These notices are one lane per webhook: nobody else adds to it meanwhile.
-	if err := tx.lock("SELECT id FROM webhooks WHERE client_id = $1 AND invoice_id = '' ORDER BY id", d.ClientID); err != nil {
-		return err
-	}
 	n := d.Tell(v.names)
-	if err := tx.insertNotification(n); err != nil {
-		return err
-	}
-	return tx.deliver(n, notTo)
+	return tx.tell(telling{clientID: d.ClientID, news: &n, notTo: notTo})
 }
 
 // EnableEndpoint lets an endpoint be served again, as if it had never failed.

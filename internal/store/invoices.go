@@ -150,50 +150,7 @@ func (tx *Tx) Apply(changes ...paybell.Change) error {
 			return err
 		}
 	}
-	v, err := tx.voice(inv.ClientID)
-	if err != nil {
-		return err
-	}
-	names := v.names
-	// Every webhook is about to be numbered. Those who do so at once take the rows
-	// in one order, or they would wait for each other.
-	if err := tx.lock("SELECT id FROM webhooks WHERE client_id = $1 AND invoice_id IN ('', $2) ORDER BY id", inv.ClientID, inv.ID); err != nil {
-		return err
-	}
-	for _, c := range changes {
-		if c.Event.Payment() {
-			if names, err = tx.paymentNames(inv, c.Event, names); err != nil {
-				return err
-			}
-		}
-		n := c.Tell(v.merchant, names)
-		if err := tx.insertNotification(n); err != nil {
-			return err
-		}
-		if !v.told {
-			continue
-		}
-		if err := tx.deliver(n, paybell.Webhook{}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// paymentNames adds to a client's style how the payment event is to be named: as
-// its webhooks have subscribed to it. If they do not agree, as documented: one
-// notification has the same bytes for all.
-func (tx *Tx) paymentNames(inv paybell.Invoice, e paybell.Event, names paybell.EventNames) (paybell.EventNames, error) {
-	sets, err := list(tx, scanInt, `SELECT events FROM webhooks
-		WHERE client_id = $1 AND invoice_id IN ('', $2) AND state <> 'deleted' AND events & $3 <> 0`, inv.ClientID, inv.ID, int64(e))
-	long := paybell.LongPaymentNames
-	for _, set := range sets {
-		long &= paybell.Event(set).PaymentNames()
-	}
-	if len(sets) == 0 {
-		long = 0
-	}
-	return names&^paybell.LongPaymentNames | long, err
+	return tx.tell(telling{clientID: inv.ClientID, changes: changes})
 }
 
 func (tx *Tx) saveInvoice(inv paybell.Invoice, was int) error {

@@ -178,7 +178,11 @@ func contentOf(t *testing.T, raw *sql.DB, columns map[string][]string) content {
 	c := content{}
 	for table, names := range columns {
 		c[table] = []string{}
-		rows, err := raw.Query("SELECT " + strings.Join(names, ", ") + " FROM " + table)
+		from := " FROM " + table
+		if table == "meta" {
+			from += " WHERE name <> 'oldest_program'" // what schema 11 says of itself
+		}
+		rows, err := raw.Query("SELECT " + strings.Join(names, ", ") + from)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -50,6 +50,13 @@ func (s *spy) queryContext(ctx context.Context, query string, args ...any) (*sql
 	return s.conn.queryContext(ctx, query, args...)
 }
 
+func (s *spy) execAll(ctx context.Context, all []statement) ([]int64, error) {
+	for _, st := range all {
+		s.explain(st.query, st.args)
+	}
+	return s.conn.execAll(ctx, all)
+}
+
 // plansOf are those of the statements that body asks. What it writes is taken back.
 func plansOf(t *testing.T, db *DB, body func(*Tx) error) map[string]string {
 	t.Helper()

@@ -338,13 +338,15 @@ type RecentHook struct {
 // of its endpoints: those that were told something last are first. Those that were
 // given with invoices are not among them.
 func (tx *Tx) RecentHooks(merchantID string, e Endpoint, limit int) ([]RecentHook, error) {
+	// An origin may have very many webhooks that were given with invoices: it is not
+	// looked for by its index.
 	return list(tx, func(s scanner) (h RecentHook, err error) {
 		h.Webhook, err = scanWebhook(and{s, []any{when{&h.ToldAt}}})
 		return h, err
 	}, "SELECT "+ofTable("w", webhookColumns)+`,
 			COALESCE((SELECT d.created_at FROM deliveries d WHERE d.webhook_id = w.id ORDER BY d.number DESC LIMIT 1), 0) AS told
 		FROM clients c JOIN webhooks w ON w.client_id = c.id AND w.invoice_id = ''
-		WHERE c.merchant_id = $1 AND c.state <> 'deleted' AND w.state <> 'deleted' AND ($2 = '' OR c.id = $2) AND ($3 = '' OR w.origin = $3)
+		WHERE c.merchant_id = $1 AND c.state <> 'deleted' AND w.state <> 'deleted' AND ($2 = '' OR c.id = $2) AND ($3 = '' OR w.origin || '' = $3)
 		ORDER BY told DESC, w.created_at, w.id LIMIT $4`, merchantID, e.ClientID, e.Origin, limit)
 }
 

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"math"
+	"slices"
 	"time"
 
 	"github.com/paybell/paybell"
@@ -53,9 +55,16 @@ func (tx *Tx) OldDeliveries(s Sweep, before time.Time, limit int) (place Sweep, 
 // returns how many. What is pending stays, and what was held or finished since
 // then.
 func (tx *Tx) ForgetDeliveries(s Sweep, last int64, before time.Time) (int64, error) {
-	// The numbers go on counting when none is left.
-	if _, err := tx.exec("UPDATE webhooks SET last_number = $2 WHERE id = $1 AND last_number < $2", s.WebhookID, last); err != nil {
+	// The numbers go on counting when none is left. As long as one is, the webhook's row,
+	// which everybody wants who tells it something, is left alone.
+	newest, err := tx.LastNumber(s.WebhookID)
+	if err != nil {
 		return 0, err
+	}
+	if newest <= last {
+		if _, err := tx.exec("UPDATE webhooks SET last_number = $2 WHERE id = $1 AND last_number < $2", s.WebhookID, last); err != nil {
+			return 0, err
+		}
 	}
 	n, err := tx.exec(`DELETE FROM deliveries WHERE webhook_id = $1 AND number > $2 AND number <= $3
 		AND state <> 'pending' AND created_at < $4 AND finished_at < $4`, s.WebhookID, s.Number, last, micros(before))
@@ -63,22 +72,56 @@ func (tx *Tx) ForgetDeliveries(s Sweep, last int64, before time.Time) (int64, er
 		return 0, err
 	}
 	_, err = tx.exec(`DELETE FROM attempts WHERE webhook_id = $1 AND number > $2 AND number <= $3
-		AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.webhook_id = attempts.webhook_id AND d.number = attempts.number)`, s.WebhookID, s.Number, last)
+		AND number NOT IN (SELECT number FROM deliveries WHERE webhook_id = $1 AND number > $2 AND number <= $3)`, s.WebhookID, s.Number, last)
 	return n, err
 }
 
-// DeletedWaiting lists webhooks that were deleted since a moment and have
-// something waiting: what nobody will meet, because what is before it is held.
-func (tx *Tx) DeletedWaiting(since time.Time, limit int) ([]string, error) {
-	return list(tx, scanText, `SELECT w.id FROM webhooks w WHERE w.state = 'deleted' AND w.state_since >= $1
-		AND EXISTS (SELECT 1 FROM deliveries d WHERE d.webhook_id = w.id AND d.state IN ('pending', 'held')) LIMIT $2`, micros(since), limit)
+// Ended is how far webhooks that were deleted have been looked through for what still
+// waits for them. With At alone it stands before those that were deleted at that moment;
+// the zero value is before all.
+type Ended struct {
+	At        time.Time
+	WebhookID string
+	Number    int64 // of a delivery of that webhook; 0: before its first
 }
 
-// EndWaiting ends, at most limit at a time, what waits for a webhook that was
-// deleted.
-func (tx *Tx) EndWaiting(webhookID string, now time.Time, limit int) (int64, error) {
-	return tx.exec(`UPDATE deliveries SET state = 'exhausted', due_at = 0, finished_at = $2 WHERE webhook_id = $1 AND number IN
-		(SELECT number FROM deliveries WHERE webhook_id = $1 AND state IN ('pending', 'held') ORDER BY number LIMIT $3)`, webhookID, micros(now), limit)
+// EndWaiting ends what waits for webhooks that were deleted, from a place on: what
+// nobody will meet, because what is before it is held. It ends at most limit deliveries,
+// and looks at no more than some thousands; over says that there are no more.
+func (tx *Tx) EndWaiting(from Ended, now time.Time, limit int) (to Ended, over bool, err error) {
+	to = from
+	for range sweepHooks {
+		if to.WebhookID == "" || to.Number == math.MaxInt64 {
+			next, found, err := one(tx, func(s scanner) (e Ended, err error) { return e, s.Scan(when{&e.At}, &e.WebhookID) },
+				"SELECT state_since, id FROM webhooks WHERE state = 'deleted' AND (state_since, id) > ($1, $2) ORDER BY state_since, id LIMIT 1", micros(to.At), to.WebhookID)
+			if err != nil || !found {
+				return to, true, err
+			}
+			to = next
+		}
+		end, more, err := one(tx, scanInt, "SELECT number FROM deliveries WHERE webhook_id = $1 AND number > $2 ORDER BY number LIMIT 1 OFFSET $3", to.WebhookID, to.Number, span-1)
+		if err != nil {
+			return from, false, err
+		}
+		if !more {
+			end = math.MaxInt64
+		}
+		ended, err := list(tx, scanInt, `UPDATE deliveries SET state = 'exhausted', due_at = 0, finished_at = $2 WHERE webhook_id = $1 AND number IN
+			(SELECT number FROM deliveries WHERE webhook_id = $1 AND number > $3 AND number <= $4 AND state IN ('pending', 'held') ORDER BY number LIMIT $5) RETURNING number`,
+			to.WebhookID, micros(now), to.Number, end, limit)
+		if err != nil {
+			return from, false, err
+		}
+		if len(ended) == limit {
+			to.Number = slices.Max(ended)
+			return to, false, nil
+		}
+		to.Number = end
+		if limit -= len(ended); more {
+			break
+		}
+	}
+	return to, false, nil
 }
 
 // ForgetNotifications deletes notifications that are older and that no delivery
@@ -91,10 +134,13 @@ func (tx *Tx) ForgetNotifications(s Sweep, before time.Time, limit int) (_ Sweep
 	if err != nil || len(ids) == 0 {
 		return s, true, err
 	}
-	_, err = tx.exec(`DELETE FROM notifications WHERE id >= $1 AND id <= $2
-		AND NOT EXISTS (SELECT 1 FROM webhooks w JOIN deliveries d`+tx.db.dialect.byLane+` ON d.webhook_id = w.id AND d.invoice_id = notifications.invoice_id
-			WHERE w.client_id = notifications.client_id AND w.invoice_id IN ('', notifications.invoice_id) AND d.notification_id = notifications.id)`,
-		ids[0], ids[len(ids)-1])
+	// Each kind of webhook is asked for by itself, or all that a client ever gave with
+	// invoices would be looked through.
+	none := func(scope string) string {
+		return " AND NOT EXISTS (SELECT 1 FROM webhooks w JOIN deliveries d" + tx.db.dialect.byLane + ` ON d.webhook_id = w.id AND d.invoice_id = notifications.invoice_id
+			WHERE w.client_id = notifications.client_id AND w.invoice_id = ` + scope + " AND d.notification_id = notifications.id)"
+	}
+	_, err = tx.exec("DELETE FROM notifications WHERE id >= $1 AND id <= $2"+none("''")+none("notifications.invoice_id"), ids[0], ids[len(ids)-1])
 	s.NotificationID = ids[len(ids)-1]
 	return s, len(ids) < limit, err
 }

@@ -90,9 +90,10 @@ type Rotation struct {
 }
 
 // RotateKey makes a new key, puts it into the key file, and seals everything that
-// was sealed before with it. It may run beside servers: they notice by themselves,
-// if they have the same key file. A rotation that was cut short is gone on with.
-// The old keys stay in the file, see DropOldKeys.
+// was sealed before with it. If PrepareKey has made one, it takes that. It may run
+// beside servers: they notice by themselves, if the key is in their key file. Those
+// that have not got it cannot open or seal a secret until they have. A rotation that
+// was cut short is gone on with. The old keys stay in the file, see DropOldKeys.
 //
 // Of two at once the second is refused with Conflict. A crash at any moment leaves
 // everything readable.
@@ -101,18 +102,82 @@ func (db *DB) RotateKey(ctx context.Context) (Rotation, error) {
 		if len(inStore) > 1 {
 			return nil // one is under way
 		}
-		if err := db.faultAt(BeforeKeyFile); err != nil {
-			return err
+		id, err := db.preparedKey(inStore[0])
+		if err == nil && id == "" {
+			id, err = db.newKey("")
 		}
-		id, err := db.keys.addKey()
 		if err != nil {
-			return err
-		}
-		if err := db.faultAt(AfterKeyFile); err != nil {
 			return err
 		}
 		return Do(ctx, db, func(tx *Tx) error { return tx.useKeys(inStore, append([]string{id}, inStore...)) })
 	}, false)
+}
+
+// newKey puts a new key into the key file.
+func (db *DB) newKey(comment string) (id string, err error) {
+	if err := db.faultAt(BeforeKeyFile); err != nil {
+		return "", err
+	}
+	if id, err = db.keys.addKey(comment); err != nil {
+		return "", err
+	}
+	return id, db.faultAt(AfterKeyFile)
+}
+
+// toFollow is said in the key file of a key that was prepared to follow another. Once
+// that one has been followed it means nothing: an old key that somebody puts back into
+// the file is not taken for a new one.
+const toFollow = "# prepared to follow "
+
+// PrepareKey makes the key of the next RotateKey and puts it into the key file, which
+// can be brought to other machines before anything is sealed with it. A key that is
+// prepared already stays the one; made is false then. While a rotation is to be gone
+// on with, that is a Conflict.
+func (db *DB) PrepareKey(ctx context.Context) (id string, made bool, err error) {
+	unlock, err := lockKeyFile(db.keys.path)
+	if err != nil {
+		return "", false, err
+	}
+	defer unlock()
+	inStore, err := db.keysInUse(ctx)
+	if err != nil {
+		return "", false, err
+	}
+	if len(inStore) > 1 {
+		return "", false, paybell.Errorf(paybell.Conflict, "a rotation to key %s has begun already; finish it with `paybell key rotate`", inStore[0])
+	}
+	if id, err = db.preparedKey(inStore[0]); err != nil || id != "" {
+		return id, false, err
+	}
+	id, err = db.newKey(" " + toFollow + inStore[0])
+	return id, err == nil, err
+}
+
+// Prepared tells whether RotateKey needs no new key: one is prepared, or a rotation is
+// to be gone on with.
+func (db *DB) Prepared(ctx context.Context) (bool, error) {
+	inStore, err := db.keysInUse(ctx)
+	if err != nil || len(inStore) > 1 {
+		return err == nil, err
+	}
+	id, err := db.preparedKey(inStore[0])
+	return id != "", err
+}
+
+// preparedKey is the id of the key in the key file that is to follow another; empty:
+// there is none.
+func (db *DB) preparedKey(current string) (id string, err error) {
+	text, _, err := readKeys(db.keys.path)
+	if err != nil {
+		return "", err
+	}
+	for line := range bytes.Lines(text) {
+		fields := keyFields(line)
+		if _, said, _ := bytes.Cut(line, []byte(toFollow)); len(fields) > 0 && strings.TrimSpace(string(said)) == current {
+			return fields[0], nil
+		}
+	}
+	return "", nil
 }
 
 // DropOldKeys takes the keys out of the key file that the store does not use, after
@@ -153,7 +218,11 @@ func (db *DB) withKeyFile(ctx context.Context, first func(inStore []string) erro
 	if err != nil {
 		return r, err
 	}
-	r.Old = slices.DeleteFunc(keyIDs(inFile), func(id string) bool { return id == r.Key })
+	prepared, err := db.preparedKey(r.Key)
+	if err != nil {
+		return r, err
+	}
+	r.Old = slices.DeleteFunc(keyIDs(inFile), func(id string) bool { return id == r.Key || id == prepared })
 	if !drop || len(r.Old) == 0 {
 		return r, nil
 	}
@@ -344,9 +413,9 @@ func lockKeyFile(path string) (unlock func(), err error) {
 	return lockFile(path+".lock", "another paybell changes key file "+path+" at this moment; wait until it is done")
 }
 
-// addKey puts a new key before the others in the key file, and returns its id once
-// it is on the disk.
-func (k *Keyring) addKey() (id string, err error) {
+// addKey puts a new key before the others in the key file, with a comment behind it,
+// and returns its id once it is on the disk.
+func (k *Keyring) addKey(comment string) (id string, err error) {
 	text, _, err := readKeys(k.path)
 	if err != nil {
 		return "", err
@@ -356,7 +425,7 @@ func (k *Keyring) addKey() (id string, err error) {
 	added := false
 	for line := range bytes.Lines(text) {
 		if !added && len(keyFields(line)) > 0 {
-			changed.WriteString(keyLineOf(key))
+			changed.WriteString(strings.TrimSuffix(keyLineOf(key), "\n") + comment + "\n")
 			added = true
 		}
 		changed.Write(line)

@@ -10,8 +10,9 @@ import (
 // session is one connection to SQLite with its prepared statements. It is used
 // by one goroutine at a time.
 type session struct {
-	conn  *sql.Conn
-	stmts map[string]*sql.Stmt
+	conn    *sql.Conn
+	stmts   map[string]*sql.Stmt
+	version int64 // of the database when begin saw it
 }
 
 func newSession(conn *sql.Conn) *session {
@@ -78,3 +79,35 @@ func (s *session) queryContext(ctx context.Context, query string, args ...any) (
 	}
 	return stmt.QueryContext(ctx, args...)
 }
+
+func (s *session) execAll(ctx context.Context, all []statement) ([]int64, error) {
+	touched := make([]int64, len(all))
+	for i, st := range all {
+		res, err := s.execContext(ctx, st.query, st.args...)
+		if err == nil {
+			touched[i], err = res.RowsAffected()
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return touched, nil
+}
+
+// begin keeps out other writers from here on. others tells whether one has written
+// since the last time.
+func (s *session) begin() (others bool, err error) {
+	if err := s.exec("BEGIN IMMEDIATE"); err != nil {
+		return false, err
+	}
+	stmt, err := s.stmt(context.Background(), "PRAGMA data_version")
+	if err != nil {
+		return false, err
+	}
+	was := s.version
+	err = stmt.QueryRow().Scan(&s.version)
+	return s.version != was, err
+}
+
+// rollback takes back what was begun. It fails when SQLite has done so itself.
+func (s *session) rollback() error { return s.exec("ROLLBACK") }

@@ -94,12 +94,13 @@ func (tx *Tx) OwnShards(id string) ([]int, error) {
 }
 
 // Serving fails with ErrBuried when the process was taken for dead. Until the end
-// of this transaction nobody can do that.
+// of this transaction nobody can do that; the process itself can beat.
 func (tx *Tx) Serving(id string) error {
-	if err := tx.lock("SELECT 1 FROM processes WHERE id = $1", id); err != nil {
-		return err
+	query := "SELECT id FROM processes WHERE id = $1"
+	if tx.db.dialect.shared {
+		query += " FOR KEY SHARE"
 	}
-	_, found, err := one(tx, scanText, "SELECT id FROM processes WHERE id = $1", id)
+	_, found, err := one(tx, scanText, query, id)
 	if err == nil && !found {
 		err = ErrBuried
 	}

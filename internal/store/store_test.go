@@ -315,6 +315,8 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 		opt := server(t)
 		mustClose(t, mustOpen(t, p, opt))
 		exec(t, p.raw(t), "INSERT INTO goose_db_version (version_id, is_applied) SELECT MAX(version_id) + 1, is_applied FROM goose_db_version GROUP BY is_applied")
+		mustClose(t, mustOpen(t, p, opt)) // it says that it can be worked on
+		exec(t, p.raw(t), "UPDATE meta SET value = '1000000' WHERE name = 'oldest_program'")
 		wantRefused(t, p, opt, "use the newer program")
 		opt.Migrate = false
 		wantRefused(t, p, opt, "use the newer program")

@@ -26,24 +26,19 @@ type Tx struct {
 	// body that goes on: PostgreSQL says so itself, but SQLite may have rolled
 	// back all of it (a full disk), and would commit each further statement alone.
 	err error
+
+	// wrote says that a statement was made that may have changed or locked a row that
+	// was there.
+	wrote bool
 }
 
-// conn is what a transaction asks: a session with SQLite, or PostgreSQL.
+// conn is what a transaction asks.
 type conn interface {
 	execContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 	queryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-}
-
-// pooled is a transaction on PostgreSQL. The driver prepares each statement
-// once per connection.
-type pooled struct{ *sql.Tx }
-
-func (p pooled) execContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	return p.ExecContext(ctx, query, args...)
-}
-
-func (p pooled) queryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	return p.QueryContext(ctx, query, args...)
+	// execAll makes statements one after the other, and tells how many rows each has
+	// touched. It ends with the first that fails.
+	execAll(ctx context.Context, all []statement) ([]int64, error)
 }
 
 // exec runs a statement and returns how many rows it touched.
@@ -59,13 +54,35 @@ func (tx *Tx) exec(query string, args ...any) (int64, error) {
 	return res.RowsAffected()
 }
 
+// execAll runs statements that none of them needs the answer of another for. Where the
+// database is elsewhere they travel together.
+func (tx *Tx) execAll(all []statement) ([]int64, error) {
+	if len(all) == 0 {
+		return nil, nil
+	}
+	for _, s := range all {
+		if err := tx.before(s.query); err != nil {
+			return nil, err
+		}
+	}
+	touched, err := tx.conn.execAll(tx.ctx, all)
+	if err != nil {
+		tx.err = err
+	}
+	return touched, err
+}
+
+// forUpdate locks the rows that a SELECT reads. Rows that refer to them may be added
+// meanwhile.
+const forUpdate = " FOR NO KEY UPDATE"
+
 // lock makes others that lock one of these rows wait for the end of this
 // transaction. What is read afterwards has what they committed.
 func (tx *Tx) lock(query string, args ...any) error {
-	if tx.db.dialect.forUpdate == "" {
+	if !tx.db.dialect.shared {
 		return nil
 	}
-	_, err := tx.exec(query+tx.db.dialect.forUpdate, args...)
+	_, err := tx.exec(query+forUpdate, args...)
 	return err
 }
 

@@ -2,11 +2,12 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"runtime"
 	"runtime/debug"
+	"time"
 
 	"github.com/paybell/paybell"
 )
@@ -16,6 +17,8 @@ type job struct {
 	ctx  context.Context
 	body func(*Tx) error
 	done chan error // buffered: the writer never waits for a caller that left
+
+	tries int // that were lost
 }
 
 // reply tells the caller once how it went.
@@ -32,6 +35,11 @@ const maxBatch = 256
 
 // enqueue hands body to the writer and waits for its commit.
 func (db *DB) enqueue(ctx context.Context, body func(*Tx) error) error {
+	if db.dialect.shared {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, transactionTimeout)
+		defer cancel()
+	}
 	j := &job{ctx: ctx, body: body, done: make(chan error, 1)}
 	select {
 	case <-db.stop:
@@ -64,10 +72,11 @@ func (db *DB) enqueue(ctx context.Context, body func(*Tx) error) error {
 	}
 }
 
-// write is the one goroutine that writes to SQLite. While one transaction is
-// being synced to disk the next bodies gather; then they share one commit.
-func (db *DB) write(conn *sql.Conn) {
-	w := &writer{db: db, session: newSession(conn), voices: map[string]*voice{}}
+// write is a goroutine that writes: the only one to SQLite, one of a few to PostgreSQL.
+// While one transaction is being synced to disk the next bodies gather; then they share
+// one commit.
+func (db *DB) write(conn writeConn) {
+	w := &writer{db: db, writeConn: conn, voices: map[string]*voice{}}
 	for {
 		select {
 		case j := <-db.queue:
@@ -86,16 +95,22 @@ func (db *DB) write(conn *sql.Conn) {
 	}
 }
 
+// writeConn is a connection to the database that belongs to a writer.
+type writeConn interface {
+	conn
+	exec(query string) error
+	begin() (others bool, err error)
+	rollback() error
+	close()
+}
+
 type writer struct {
 	db *DB
-	*session
+	writeConn
 	// careful is how many transactions are still to be made with savepoints: a body
 	// has failed lately, and more may.
 	careful int
-	// voices is what is known of clients, as of the state of the database that version
-	// stands for.
-	voices  map[string]*voice
-	version int64
+	voices  map[string]*voice // what is known of clients
 	later   later
 }
 
@@ -112,14 +127,17 @@ type ran struct {
 
 // commit runs first, and whatever else waits, in one transaction. A body that
 // fails takes back only what it did: that is what savepoints are for. They make
-// SQLite copy every page that a body touches, so they are left out as long as all
-// goes well; when a body fails without one, everything is taken back and all of
-// them run again, with savepoints. If the transaction itself fails, every caller
-// gets the error.
+// SQLite copy every page that a body touches, and PostgreSQL is asked twice more, so
+// they are left out as long as all goes well; when a body fails without one,
+// everything is taken back and all of them run again, with savepoints. If the
+// transaction itself fails, every caller gets the error.
 func (w *writer) commit(first *job) {
 	all, failed, err := w.try(first, nil, w.careful > 0)
+	if len(all) == 0 && err != nil && w.db.putBack(first, err) {
+		return
+	}
 	if err == nil && failed && w.careful == 0 {
-		if err = w.exec("ROLLBACK"); err == nil {
+		if err = w.rollback(); err == nil {
 			all, failed, err = w.try(nil, all, true)
 		} else { // the database has ended the transaction itself, and it has said why
 			err = errors.Join(all[len(all)-1].cause, err)
@@ -134,12 +152,12 @@ func (w *writer) commit(first *job) {
 		err = w.db.faultAt(BeforeCommit)
 	}
 	if err == nil {
-		if err = w.exec("COMMIT"); err == nil {
+		if err = committing(w.exec("COMMIT")); err == nil {
 			err = w.db.faultAt(AfterCommit)
 		}
 	}
 	if err != nil {
-		_ = w.exec("ROLLBACK") // there may be no transaction any more
+		_ = w.rollback() // there may be no transaction any more
 		clear(w.voices)
 		first.reply(err)
 		for _, r := range all {
@@ -147,25 +165,79 @@ func (w *writer) commit(first *job) {
 		}
 		return
 	}
-	var fresh []paybell.Delivery
+	fresh := w.later.fresh
 	for _, r := range all {
 		fresh = append(fresh, r.fresh...)
 	}
 	w.db.committed(fresh)
 	for _, r := range all {
-		r.reply(r.err)
+		if !w.db.again(r) {
+			r.reply(r.err)
+		}
 	}
+}
+
+// putBack is for a writer that could not begin. If others can, the body is theirs. If
+// none can, everybody who waits is told so, and nobody waits for nothing.
+func (db *DB) putBack(j *job, err error) bool {
+	if !db.dialect.shared {
+		return false
+	}
+	all := []*job{j}
+	for more := db.live.Load() == 0; more; {
+		select {
+		case waiting := <-db.queue:
+			all = append(all, waiting)
+		default:
+			more = false
+		}
+	}
+	for _, j := range all {
+		if db.live.Load() == 0 || !db.again(ran{job: j, err: errNoConnection}) {
+			j.reply(err)
+		}
+	}
+	time.Sleep(50 * time.Millisecond) // or a writer without a connection would take everything from the others
+	return true
+}
+
+// mostTries is how often a body runs that loses races against others.
+const mostTries = 10
+
+// again puts a body that has lost a race into the queue once more, after a pause in
+// which the others can win theirs.
+//
+// Who has no connection loses, too.
+func (db *DB) again(r ran) bool {
+	if r.err == nil || r.tries >= mostTries || !db.dialect.retryable(errors.Join(r.err, r.cause)) {
+		return false
+	}
+	r.tries++
+	pause := rand.N(time.Millisecond << r.tries)
+	time.AfterFunc(pause, func() {
+		select {
+		case db.queue <- r.job:
+		default:
+			r.reply(unavailable("too many writes are waiting; nothing was written", r.err))
+		}
+	})
+	return true
 }
 
 // try begins a transaction and runs bodies in it: first and what else waits, or
 // those that ran before. failed says that one returned an error; without
 // savepoints it stops there. err says that the whole transaction is lost.
 func (w *writer) try(first *job, again []ran, savepoints bool) (all []ran, failed bool, err error) {
-	w.later.forget()
-	if err = w.exec("BEGIN IMMEDIATE"); err == nil {
-		err = w.recall()
+	w.later = later{}
+	others, err := w.begin()
+	if others {
+		clear(w.voices)
 	}
+	locked := false
 	next := func() *job {
+		if again == nil && locked {
+			return nil
+		}
 		if again == nil {
 			return w.waiting(len(all))
 		}
@@ -183,11 +255,8 @@ func (w *writer) try(first *job, again []ran, savepoints bool) (all []ran, faile
 			j.reply(j.ctx.Err())
 			continue
 		}
-		tx := &Tx{ctx: context.Background(), db: w.db, conn: w, voices: w.voices}
+		tx := w.tx(!savepoints)
 		r := ran{job: j}
-		if !savepoints {
-			tx.later = &w.later
-		}
 		if savepoints {
 			r.err, err = w.savepoint(tx, j.body)
 		} else {
@@ -204,9 +273,13 @@ func (w *writer) try(first *job, again []ran, savepoints bool) (all []ran, faile
 		if err != nil || failed && !savepoints {
 			break // or else the next would be taken and never answered
 		}
+		// Rows are locked in the order that a body wants. Two that want them in another
+		// order, in the transactions of two writers, would wait for each other: nothing
+		// follows a body that may have locked some.
+		locked = tx.wrote && w.db.dialect.shared
 	}
 	if err == nil && !failed && len(all) > 0 {
-		if cause := w.later.insert(w); cause != nil {
+		if cause := w.tx(true).flush(); cause != nil {
 			all[len(all)-1].cause, failed = cause, true
 			clear(w.voices)
 		}
@@ -214,28 +287,20 @@ func (w *writer) try(first *job, again []ran, savepoints bool) (all []ran, faile
 	return all, failed, err
 }
 
-// recall drops what is remembered if another connection has written since. From
-// here to the end of the transaction none can.
-func (w *writer) recall() error {
-	stmt, err := w.stmt(context.Background(), "PRAGMA data_version")
-	if err != nil {
-		return err
+// tx is for a body, or for what the bodies have left for later.
+func (w *writer) tx(later bool) *Tx {
+	tx := &Tx{ctx: context.Background(), db: w.db, conn: w, voices: w.voices}
+	if later {
+		tx.later = &w.later
 	}
-	was := w.version
-	if err := stmt.QueryRow().Scan(&w.version); err != nil {
-		return err
-	}
-	if w.version != was {
-		clear(w.voices)
-	}
-	return nil
+	return tx
 }
 
-// patience is how often the writer lets everything else that can run go first before
+// yields is how often the writer lets everything else that can run go first before
 // it commits. On an idle machine that takes no time. On a busy one the callers get to
 // the queue who would have been a little late: transactions become twice as large,
 // and a change costs a sixth less.
-const patience = 4
+const yields = 4
 
 // waiting is the next job for a transaction that holds n already, if one waits.
 func (w *writer) waiting(n int) *job {
@@ -248,7 +313,7 @@ func (w *writer) waiting(n int) *job {
 			return j
 		default:
 		}
-		if try == patience {
+		if try == yields {
 			return nil
 		}
 		runtime.Gosched()

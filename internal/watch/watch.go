@@ -235,12 +235,7 @@ func credit(tx *store.Tx, transfers []paybell.Transfer, scanned map[string]time.
 			touched = append(touched, invoiceID)
 		}
 	}
-	for _, id := range touched {
-		if _, err := follow(tx, id, scanned, at); err != nil {
-			return err
-		}
-	}
-	return nil
+	return followAll(tx, touched, scanned, at)
 }
 
 // settled reports whether a transfer needs no more looking after. The chain
@@ -253,6 +248,17 @@ func settled(t paybell.Transfer, p paybell.Payment) bool {
 		return t.Height > 0
 	}
 	return t.Amount.IsZero()
+}
+
+// followAll lets invoices follow. Who changes several takes them in one order, or two
+// would wait for each other.
+func followAll(tx *store.Tx, ids []string, scanned map[string]time.Time, at time.Time) error {
+	for _, id := range slices.Sorted(slices.Values(ids)) {
+		if _, err := follow(tx, id, scanned, at); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // follow lets an invoice go where its facts lead.
@@ -275,12 +281,7 @@ func expire(tx *store.Tx, network string, scanned map[string]time.Time, at time.
 	if err != nil {
 		return err
 	}
-	for _, id := range due {
-		if _, err := follow(tx, id, scanned, at); err != nil {
-			return err
-		}
-	}
-	return nil
+	return followAll(tx, due, scanned, at)
 }
 
 // Rescan sets a network back, so that its watcher looks again at all that came

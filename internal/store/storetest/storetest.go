@@ -24,7 +24,7 @@ import (
 func Run(t *testing.T, open func(t *testing.T) *store.DB) {
 	tests := map[string]func(*testing.T, *store.DB){}
 	for _, group := range []map[string]func(*testing.T, *store.DB){
-		transactionTests, merchantTests, clientTests, tokenTests, peopleTests, passTests, auditTests, answerTests, invoiceTests, searchTests, applyTests, webhookTests, laneTests, againTests, healthTests, resendTests, shardTests, standstillTests, dueTests, timerTests, chainTests, walletTests,
+		transactionTests, merchantTests, clientTests, tokenTests, peopleTests, passTests, auditTests, answerTests, paceTests, invoiceTests, searchTests, applyTests, webhookTests, laneTests, againTests, healthTests, resendTests, shardTests, standstillTests, dueTests, timerTests, chainTests, walletTests,
 	} {
 		maps.Copy(tests, group)
 	}
