@@ -16,13 +16,15 @@ check:
 	go run $(STATICCHECK) ./...
 
 # The race detector makes SQLite twenty times slower. What has next to no goroutines
-# of its own is tested without it, and so is the store on PostgreSQL and what is
-# about old schemas and backups; `make race-all` leaves nothing out.
-SLOW = internal/api$$|internal/dash$$|internal/interop$$|internal/chain/bitcoin$$
+# of its own, or is a process of its own, is tested without it, and of the store what
+# many do at once is tested with it; `make race-all` leaves nothing out.
+SLOW = internal/store$$|internal/api$$|internal/dash$$|internal/interop$$|internal/chain/bitcoin$$|cmd/paybell$$
+MANY = ^Test(GroupCommit|SeveralBatches|Cancelled.*|QueueFull|CloseDrains|WriteWhileClosing|OnCommitInOrder|TwoWriters|Faults.*|Memory|.*Hints.*|FirstStartsAtOnce|RotateKeyUnderLoad|PostgresRunsAgain|SQLite|Postgres)$$//(AtOnce|Race|AllAtOnce)
 plain:
-	go test -timeout 6m -parallel 4 ./internal/store $$(go list ./... | grep -E '$(SLOW)')
+	go test -timeout 8m -parallel 4 $$(go list ./... | grep -E '$(SLOW)')
 race:
-	go test -race -timeout 6m -skip '^TestPostgres|^TestMigrat|^TestRestore|^TestBackup|^TestKill(Backup|Restore)' $$(go list ./... | grep -v -E 'killtest|internal/browser|$(SLOW)')
+	go test -race -timeout 6m $$(go list ./... | grep -v -E 'killtest|internal/browser|$(SLOW)')
+	go test -race -timeout 6m -run '$(MANY)' ./internal/store
 race-all:
 	go test -race -timeout 20m -parallel 4 $$(go list ./... | grep -v -E 'killtest|internal/browser')
 

@@ -60,21 +60,39 @@ type trap struct {
 
 // held is a request that waits for its answer for as long as the test wants.
 type held struct {
-	status int // that it is answered with in the end
+	of     delivery // zero: any that is new to a healthy endpoint
+	status int      // that it is answered with in the end
 	caught chan arrival
 	answer chan struct{} // closed when it is to be answered
 }
 
-// hold keeps the next notification that is new to a healthy endpoint, and gives it.
-func (r *receiver) hold(ctx context.Context, status int) (*held, arrival, error) {
-	h := &held{status: status, caught: make(chan arrival, 1), answer: make(chan struct{})}
+// hold keeps the next request for a delivery, or, if that is zero, for any that is new.
+func (r *receiver) hold(of delivery, status int) *held {
+	h := &held{of: of, status: status, caught: make(chan arrival, 1), answer: make(chan struct{})}
 	r.held.Store(h)
+	return h
+}
+
+// wait waits until there is a request, and gives it.
+func (h *held) wait(ctx context.Context, limit time.Duration) (arrival, error) {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
 	select {
 	case a := <-h.caught:
-		return h, a, nil
+		return a, nil
+	case <-timer.C:
+		return arrival{}, fmt.Errorf("no request came within %v", limit)
 	case <-ctx.Done():
-		return nil, arrival{}, context.Cause(ctx)
+		return arrival{}, context.Cause(ctx)
 	}
+}
+
+// catches reports whether a request is to be held.
+func (h *held) catches(a *arrival, known bool) bool {
+	if h == nil || a.life == 0 || a.hook.at.health != healthy {
+		return false
+	}
+	return h.of == delivery{} && !known || h.of == delivery{a.hook, a.id}
 }
 
 func newReceiver(t *testing.T, random *rand.Rand) *receiver {
@@ -301,9 +319,11 @@ func (r *receiver) write(a *arrival) (fresh bool, h *held, pause time.Duration) 
 		a.status = http.StatusInternalServerError
 	case r.sick.Err() == nil && a.hook.at.health == hanging:
 		a.status = noAnswer
-	case !known && a.life != 0 && a.hook.at.health == healthy && r.held.Load() != nil:
+	case r.held.Load().catches(a, known):
 		h = r.held.Swap(nil)
-		a.status = h.status
+		if a.status = h.status; a.status == http.StatusOK {
+			r.accepted++
+		}
 	case !known && r.random.IntN(400) == 0:
 		a.status = http.StatusServiceUnavailable
 	default:

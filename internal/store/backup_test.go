@@ -231,7 +231,7 @@ func TestRestoreRefuses(t *testing.T) {
 	newer := write("newer.db", whole)
 	raw, err := sql.Open("sqlite", newer)
 	k.must(err)
-	_, err = raw.Exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, 1)")
+	_, err = raw.Exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, 1); UPDATE meta SET value = '999' WHERE name = 'oldest_program'")
 	k.must(err)
 	k.must(raw.Close())
 	holes := bytes.Clone(whole)

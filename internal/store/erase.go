@@ -180,17 +180,19 @@ const eraseLater = time.Minute
 const waiting = "d.state IN ('pending', 'held')"
 
 // toHooks joins deliveries d to the webhooks w of a client that are told of an
-// invoice.
-func (tx *Tx) toHooks(invoice string) string {
-	return "webhooks w JOIN deliveries d" + tx.db.dialect.byLane + " ON d.webhook_id = w.id AND d.invoice_id = " + invoice
+// invoice: its own, and those given with it. Each are asked for by themselves, or all
+// that it ever gave with invoices would be looked through.
+func (tx *Tx) toHooks(client, invoice string) string {
+	of := "SELECT id FROM webhooks WHERE client_id = " + client + " AND invoice_id = "
+	return "webhooks w JOIN deliveries d" + tx.db.dialect.byLane + " ON d.webhook_id = w.id AND d.invoice_id = " + invoice +
+		" WHERE w.id IN (" + of + "'' UNION ALL " + of + invoice + ")"
 }
 
 // EraseLeft erases what could not be when an invoice was emptied, of at most limit
 // invoices that nobody waits for any more, and returns of how many.
 func (tx *Tx) EraseLeft(now time.Time, limit int) (int64, error) {
 	left, err := list(tx, func(s scanner) (inv paybell.Invoice, err error) { return inv, s.Scan(&inv.ID, &inv.ClientID) },
-		"SELECT i.id, i.client_id FROM "+leftToErase+" AND m.value <= $1 AND NOT EXISTS (SELECT 1 FROM "+tx.toHooks("i.id")+`
-			WHERE w.client_id = i.client_id AND w.invoice_id IN ('', i.id) AND `+waiting+") LIMIT $2", eraseTime(now.Add(-eraseLater)), limit)
+		"SELECT i.id, i.client_id FROM "+leftToErase+" AND m.value <= $1 AND NOT EXISTS (SELECT 1 FROM "+tx.toHooks("i.client_id", "i.id")+" AND "+waiting+") LIMIT $2", eraseTime(now.Add(-eraseLater)), limit)
 	if err != nil {
 		return 0, err
 	}
@@ -208,8 +210,7 @@ func (tx *Tx) EraseLeft(now time.Time, limit int) (int64, error) {
 // StillErasing counts a merchant's invoices that were emptied and have notifications
 // that some webhook waits for.
 func (tx *Tx) StillErasing(merchantID string) (int64, error) {
-	n, _, err := one(tx, scanInt, "SELECT COUNT(*) FROM "+leftToErase+" AND i.merchant_id = $1 AND EXISTS (SELECT 1 FROM "+tx.toHooks("i.id")+`
-			WHERE w.client_id = i.client_id AND w.invoice_id IN ('', i.id) AND `+waiting+")", merchantID)
+	n, _, err := one(tx, scanInt, "SELECT COUNT(*) FROM "+leftToErase+" AND i.merchant_id || '' = $1 AND EXISTS (SELECT 1 FROM "+tx.toHooks("i.client_id", "i.id")+" AND "+waiting+")", merchantID)
 	return n, err
 }
 
@@ -220,8 +221,7 @@ func (tx *Tx) Waits(invoiceID, clientID string) (int, error) {
 }
 
 func (tx *Tx) waits(invoiceID, clientID string) ([]string, error) {
-	return list(tx, scanText, "SELECT DISTINCT d.notification_id FROM "+tx.toHooks("$1")+`
-		WHERE w.client_id = $2 AND w.invoice_id IN ('', $1) AND `+waiting, invoiceID, clientID)
+	return list(tx, scanText, "SELECT DISTINCT d.notification_id FROM "+tx.toHooks("$2", "$1")+" AND "+waiting, invoiceID, clientID)
 }
 
 // eraseTold takes the buyer, of whom some e-mail addresses may be known, out of what
@@ -254,8 +254,7 @@ func (tx *Tx) eraseTold(invoiceID, clientID string, who []string) (waits int, er
 			return 0, err
 		}
 	}
-	_, err = tx.exec(`UPDATE attempts SET answer = '' WHERE answer <> '' AND (webhook_id, number) IN (SELECT d.webhook_id, d.number FROM `+tx.toHooks("$1")+`
-		WHERE w.client_id = $2 AND w.invoice_id IN ('', $1) AND NOT `+waiting+")", invoiceID, clientID)
+	_, err = tx.exec(`UPDATE attempts SET answer = '' WHERE answer <> '' AND (webhook_id, number) IN (SELECT d.webhook_id, d.number FROM `+tx.toHooks("$2", "$1")+" AND NOT "+waiting+")", invoiceID, clientID)
 	return len(keep), err
 }
 

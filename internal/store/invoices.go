@@ -126,7 +126,9 @@ func (tx *Tx) LastTold(invoiceID string, limit int) ([]paybell.Notification, err
 // HooksOf lists the ids of the webhooks that may have been told of an invoice: its
 // client's and its own, those that were deleted last.
 func (tx *Tx) HooksOf(clientID, invoiceID string, limit int) ([]string, error) {
-	return list(tx, scanText, `SELECT id FROM webhooks WHERE client_id = $1 AND invoice_id IN ('', $2)
+	// Each kind by itself, or all that the client ever gave with invoices are looked through.
+	return list(tx, scanText, `SELECT id FROM (SELECT id, state, created_at FROM webhooks WHERE client_id = $1 AND invoice_id = ''
+		UNION ALL SELECT id, state, created_at FROM webhooks WHERE client_id = $1 AND invoice_id = $2 AND invoice_id <> '') hooks
 		ORDER BY CASE WHEN state = 'deleted' THEN 1 ELSE 0 END, created_at, id LIMIT $3`, clientID, invoiceID, limit)
 }
 

@@ -49,7 +49,10 @@ func parseDSN(dsn string) (*pgx.ConnConfig, error) {
 	return config, nil
 }
 
-// hurried is config with the limits of daily work. Changes of the schema have none.
+// hurried is config for daily work: with limits, which changes of the schema have none
+// of, and without ways to answer that read a table from end to end. Every statement has
+// its index; left the choice, the planner takes one of those ways when its statistics are
+// old, or when a parameter of a prepared statement could be anything.
 func hurried(config *pgx.ConnConfig) *pgx.ConnConfig {
 	config = config.Copy()
 	for name, limit := range map[string]time.Duration{
@@ -57,6 +60,11 @@ func hurried(config *pgx.ConnConfig) *pgx.ConnConfig {
 	} {
 		if config.RuntimeParams[name] == "" {
 			config.RuntimeParams[name] = strconv.FormatInt(limit.Milliseconds(), 10)
+		}
+	}
+	for _, way := range []string{"enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin", "jit"} {
+		if config.RuntimeParams[way] == "" {
+			config.RuntimeParams[way] = "off"
 		}
 	}
 	return config

@@ -48,7 +48,8 @@ func (tx *Tx) Webhooks(clientID, invoiceID string) ([]paybell.Webhook, error) {
 
 // Webhook reads one webhook of a client, in any scope, or NotFound.
 func (tx *Tx) Webhook(clientID, id string) (paybell.Webhook, error) {
-	w, found, err := one(tx, scanWebhook, "SELECT "+webhookColumns+" FROM webhooks WHERE id = $1 AND client_id = $2 AND state <> 'deleted'", id, clientID)
+	// By the id: a client may have given very many with invoices.
+	w, found, err := one(tx, scanWebhook, "SELECT "+webhookColumns+" FROM webhooks WHERE id = $1 AND client_id || '' = $2 AND state <> 'deleted'", id, clientID)
 	if err == nil && !found {
 		err = errNoWebhook(id)
 	}
@@ -58,7 +59,7 @@ func (tx *Tx) Webhook(clientID, id string) (paybell.Webhook, error) {
 // WebhookForUpdate is Webhook for who is about to change it: others that want the
 // same wait.
 func (tx *Tx) WebhookForUpdate(clientID, id string) (paybell.Webhook, error) {
-	if err := tx.lock("SELECT id FROM webhooks WHERE id = $1 AND client_id = $2", id, clientID); err != nil {
+	if err := tx.lock("SELECT id FROM webhooks WHERE id = $1 AND client_id || '' = $2", id, clientID); err != nil {
 		return paybell.Webhook{}, err
 	}
 	return tx.Webhook(clientID, id)
@@ -69,7 +70,7 @@ func (tx *Tx) WebhookForUpdate(clientID, id string) (paybell.Webhook, error) {
 // to the new URL, or is held, when it is due.
 func (tx *Tx) UpdateWebhook(w paybell.Webhook) error {
 	n, err := tx.exec(`UPDATE webhooks SET url = $3, origin = $4, events = $5, state = $6, state_reason = $7, state_since = $8, retry_schedule = $9
-		WHERE id = $1 AND client_id = $2 AND state <> 'deleted'`,
+		WHERE id = $1 AND client_id || '' = $2 AND state <> 'deleted'`,
 		w.ID, w.ClientID, w.URL, w.Origin, int64(w.Events), string(w.State), w.StateReason, micros(w.StateSince), scheduleText(w.Schedule))
 	if err == nil && n == 0 {
 		err = errNoWebhook(w.ID)
@@ -80,7 +81,7 @@ func (tx *Tx) UpdateWebhook(w paybell.Webhook) error {
 // DeleteWebhook ends a client's webhook; nothing is sent to it any more. One
 // that is not there is NotFound.
 func (tx *Tx) DeleteWebhook(clientID, id string, now time.Time) error {
-	n, err := tx.exec("UPDATE webhooks SET state = 'deleted', state_since = $3 WHERE id = $1 AND client_id = $2 AND state <> 'deleted'", id, clientID, micros(now))
+	n, err := tx.exec("UPDATE webhooks SET state = 'deleted', state_since = $3 WHERE id = $1 AND client_id || '' = $2 AND state <> 'deleted'", id, clientID, micros(now))
 	if err == nil && n == 0 {
 		err = errNoWebhook(id)
 	}
