@@ -26,7 +26,7 @@ const (
 	beatEvery = time.Second
 	deadAfter = 5 * time.Second
 	doubtAt   = deadAfter - 2*beatEvery // without a beat that was written
-	hurry     = beatEvery / 8           // between beats while shares are not as they are to be
+	hurry     = beatEvery / 8           // between beats while shares are not as they are to be, or may soon not be
 )
 
 // leavingMark and the id of a process are the id under which it says that it leaves:
@@ -111,7 +111,8 @@ func (d *Dispatcher) keepShards(ctx, keeping context.Context) {
 }
 
 // beat says that this process lives, or that it leaves, buries those that do not, and
-// takes or gives back what makes the shares even; even tells whether they are.
+// takes or gives back what makes the shares even; even tells whether they are, and
+// nobody seems to be dying.
 func (d *Dispatcher) beat(ctx context.Context, leaving bool) (even bool, err error) {
 	// A connection that leads nowhere any more is not waited for.
 	ctx, cancel := context.WithTimeout(ctx, deadAfter)
@@ -182,7 +183,7 @@ func (d *Dispatcher) beat(ctx context.Context, leaving bool) (even bool, err err
 		d.pollSoon()
 		d.mu.Unlock()
 	}
-	return len(got.mine) == share(id, got.beats), nil
+	return len(got.mine) == share(id, got.beats) && !d.shards.doubts(id), nil
 }
 
 // share is how many shards a process is to have: as many as any other that stays, or
@@ -232,6 +233,18 @@ func (s *shards) dead(id string, beat int64, now time.Time) bool {
 	defer s.mu.Unlock()
 	last, known := s.seen[id]
 	return known && last.beat == beat && now.Sub(last.since) >= deadAfter
+}
+
+// doubts reports whether another process has not beaten for some time.
+func (s *shards) doubts(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for other, last := range s.seen {
+		if other != id && time.Since(last.since) > 2*beatEvery {
+			return true
+		}
+	}
+	return false
 }
 
 // dealt takes over what a beat has brought: more tells whether there are shards

@@ -45,7 +45,7 @@ func newFleet(t *testing.T, bin, dsn string, seed uint64, kills, invoices int) *
 	f.server.serve = []string{"--roles", "api"}
 	f.server.listen(t, f.random)
 	f.recv.sender = f.sender
-	f.recv.record.patience = takeOver
+	f.recv.record.patience = takeOver + promptly
 	f.run.up = f.up
 	f.excused = func(at time.Time, _ string) bool { return f.troubled(at, 3*time.Second) }
 	var err error

@@ -19,7 +19,7 @@ import (
 const (
 	calmEndpoints = 12
 	sellEvery     = 300 * time.Millisecond
-	atOnce        = 3 * time.Second // how long an endpoint may wait when its process leaves as it should
+	atOnce        = 4 * time.Second // how long an endpoint may wait when its process leaves as it should
 )
 
 // TestProcesses does to processes that work what happens to some of many, one way in

@@ -222,7 +222,11 @@ func (tx *Tx) recordAll(results []Result, next []bool, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	var left []int // their lane, with nothing to come
+	waits, err := tx.lanesThatWait(results)
+	if err != nil {
+		return err
+	}
+	var left []int // their lane
 	var promotions []statement
 	for i := range results {
 		d := &results[i].Delivery
@@ -234,7 +238,7 @@ func (tx *Tx) recordAll(results []Result, next []bool, now time.Time) error {
 		case d.State == paybell.DeliveryPending:
 		case d.State == paybell.Held: // with all that waits there
 			err = tx.holdLane(d.WebhookID, d.InvoiceID, now)
-		default:
+		case waits == nil || waits[lane{d.WebhookID, d.InvoiceID}]:
 			left, promotions = append(left, i), append(promotions, tx.promotion(d, now))
 		}
 		if err != nil {
@@ -246,6 +250,27 @@ func (tx *Tx) recordAll(results []Result, next []bool, now time.Time) error {
 		next[i] = err == nil && touched[n] > 0
 	}
 	return err
+}
+
+// lanesThatWait finds the lanes of results in which something stands behind another,
+// in one question where the database is elsewhere; nil: it may be all of them. Nobody
+// adds to these lanes meanwhile.
+func (tx *Tx) lanesThatWait(results []Result) (map[lane]bool, error) {
+	if !tx.db.dialect.shared {
+		return nil, nil
+	}
+	webhooks, invoices := make([]string, len(results)), make([]string, len(results))
+	for i, r := range results {
+		webhooks[i], invoices[i] = r.Delivery.WebhookID, r.Delivery.InvoiceID
+	}
+	waits := map[lane]bool{}
+	_, err := list(tx, func(s scanner) (l lane, err error) {
+		err = s.Scan(&l.webhookID, &l.invoiceID)
+		waits[l] = true
+		return l, err
+	}, `SELECT d.webhook_id, d.invoice_id FROM unnest(CAST($1 AS TEXT[]), CAST($2 AS TEXT[])) AS l (webhook_id, invoice_id)
+		JOIN deliveries d ON d.webhook_id = l.webhook_id AND d.invoice_id = l.invoice_id WHERE d.state = 'pending' AND d.due_at = 0`, webhooks, invoices)
+	return waits, err
 }
 
 // passed reports whether a delivery has just left its lane because others may not wait
