@@ -47,7 +47,7 @@ var scenarios = []scenario{
 	{"api", "10 clients make invoices by signed requests: two HTTP exchanges for each delivery.", (*bencher).api},
 	{"latency", "From the commit, when the caller knew of it, to the receiver; little happens.", (*bencher).latency},
 	{"half", "Invoices come at half of what rate-1 reached, whether the server keeps up or not.", (*bencher).half},
-	{"flood", "They come at twice that rate: what is accepted, refused and delivered.", (*bencher).flood},
+	{"flood", "They come as fast as bare POSTs went there: what is accepted, refused and delivered.", (*bencher).flood},
 	{"processes", "What several processes on one PostgreSQL deliver together; from a commit in one to the receiver of another.", (*bencher).processes},
 	{"hang", "Nine endpoints while the tenth hangs.", (*bencher).besideHanging},
 	{"failing", "Nine endpoints while the tenth answers 500.", (*bencher).besideFailing},

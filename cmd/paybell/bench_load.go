@@ -116,7 +116,7 @@ func (s *stand) saturate(each int, one turn) load {
 			return err
 		}
 		var made atomic.Int64
-		places := make(chan struct{}, max(bench.Connections, ahead/each)) // taken by invoices on their way
+		places := make(chan struct{}, max(1, ahead/each)) // taken by invoices on their way
 		allMade, arrived := make(chan struct{}), make(chan error, 1)
 		go func() {
 			defer fail() // who waits for a place would wait for ever

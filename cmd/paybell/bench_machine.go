@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"cmp"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -90,15 +89,6 @@ func syncTime(dir string) (ms float64, err error) {
 	return median(took), nil
 }
 
-func sqliteVersion() (version string, err error) {
-	db, err := sql.Open("sqlite", ":memory:")
-	if err != nil {
-		return "", err
-	}
-	err = db.QueryRow("SELECT sqlite_version()").Scan(&version)
-	return version, errors.Join(err, db.Close())
-}
-
 // cpuTime is what this process has taken of all cores, in user and kernel mode.
 func cpuTime() time.Duration {
 	return cpuTimeOf(syscall.RUSAGE_SELF)
@@ -120,7 +110,10 @@ func writtenBytes() int64 {
 }
 
 // forgetPeak lets peakMemory begin anew, if the kernel does so (proc(5), clear_refs).
-func forgetPeak() { _ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) }
+func forgetPeak() {
+	debug.FreeOSMemory() // what others have left
+	_ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0)
+}
 
 // peakMemory is VmHWM of /proc/self/status (proc(5)). The peak that getrusage
 // tells begins with that of the parent.

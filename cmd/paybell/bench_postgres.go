@@ -3,15 +3,13 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"database/sql"
 	"errors"
 	"fmt"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // the database/sql driver "pgx"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/paybell/paybell/internal/store"
 )
@@ -19,23 +17,21 @@ import (
 // benchDatabase begins the name of every database that is made here.
 const benchDatabase = "paybell_bench_"
 
-// databaseTime is how long it may take to make or drop a database.
+// databaseTime is how long the server may take for one thing that is asked of it.
 const databaseTime = time.Minute
 
-// postgres is a server on which measurements make databases of their own.
+// postgres is a server on which measurements make databases of their own. What is asked
+// here is about the server; what is in the databases is the store's.
 type postgres struct {
-	url        *url.URL // of the database that admin is connected to
-	admin      *sql.DB
+	url        *url.URL // of a database that is there
 	version    string
-	postmaster int    // its process; 0: it does not run on this machine, or that cannot be seen
-	dir        string // its data; empty: as above
-
-	mu   sync.Mutex
-	made map[string]bool // names of databases that are there
+	postmaster int             // its process; 0: it does not run on this machine, or that cannot be seen
+	dir        string          // its data; empty: as above
+	made       map[string]bool // names of databases that are there
 }
 
 // openPostgres connects to a server and finds out whether it can be used.
-func openPostgres(ctx context.Context, dsn string) (_ *postgres, err error) {
+func openPostgres(ctx context.Context, dsn string) (*postgres, error) {
 	u, err := url.Parse(dsn)
 	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
 		return nil, errors.New("--database: write it like postgres://user:password@host:5432/name") // its text may hold a password
@@ -44,31 +40,26 @@ func openPostgres(ctx context.Context, dsn string) (_ *postgres, err error) {
 		return nil, fmt.Errorf("--database: %w", err)
 	}
 	p := &postgres{url: u, made: map[string]bool{}}
-	if p.admin, err = sql.Open("pgx", dsn); err != nil {
-		return nil, err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, p.admin.Close())
-		}
-	}()
 	var user string
 	var may, here bool
 	var backend int
-	err = p.admin.QueryRowContext(ctx, `SELECT current_setting('server_version'), current_user, rolcreatedb OR rolsuper,
+	err = p.ask(ctx, dsn, `SELECT current_setting('server_version'), current_user, rolcreatedb OR rolsuper,
 		pg_backend_pid(), inet_server_addr() IS NOT DISTINCT FROM inet_client_addr()
-		FROM pg_roles WHERE rolname = current_user`).Scan(&p.version, &user, &may, &backend, &here)
+		FROM pg_roles WHERE rolname = current_user`, func(row pgx.Row) error {
+		err := row.Scan(&p.version, &user, &may, &backend, &here)
+		if here {
+			p.postmaster = postmasterOf(backend) // while it lives
+		}
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("--database: %w", err)
 	}
 	if !may {
 		return nil, fmt.Errorf("--database: the user %s may not create databases, and each measurement needs one of its own; let it, with: ALTER ROLE %s CREATEDB", user, user)
 	}
-	if here {
-		p.postmaster = postmasterOf(backend)
-	}
 	if p.postmaster != 0 {
-		_ = p.admin.QueryRowContext(ctx, "SHOW data_directory").Scan(&p.dir) // not everybody may know
+		_ = p.ask(ctx, dsn, "SHOW data_directory", func(row pgx.Row) error { return row.Scan(&p.dir) }) // not everybody may know
 	}
 	return p, nil
 }
@@ -76,9 +67,7 @@ func openPostgres(ctx context.Context, dsn string) (_ *postgres, err error) {
 // create makes a database and returns its URL.
 func (p *postgres) create(ctx context.Context) (dsn string, err error) {
 	name := benchDatabase + strings.ToLower(rand.Text())
-	p.mu.Lock()
 	p.made[name] = true
-	p.mu.Unlock()
 	if err := p.exec(ctx, "CREATE DATABASE "+name+" TEMPLATE template0 ENCODING 'UTF8'"); err != nil {
 		return "", err
 	}
@@ -90,44 +79,59 @@ func (p *postgres) create(ctx context.Context) (dsn string, err error) {
 	return u.String(), nil
 }
 
-// drop drops a database that create made, also when ctx has ended.
-func (p *postgres) drop(ctx context.Context, dsn string) error {
+// drop drops a database that create made.
+func (p *postgres) drop(dsn string) error {
 	u, err := url.Parse(dsn)
 	if err != nil {
 		return err
 	}
 	name := strings.TrimPrefix(u.Path, "/")
-	err = p.exec(context.WithoutCancel(ctx), "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)")
-	if err == nil {
-		p.mu.Lock()
-		delete(p.made, name)
-		p.mu.Unlock()
+	if err := p.exec(context.Background(), "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)"); err != nil {
+		return err
 	}
-	return err
+	delete(p.made, name)
+	return nil
 }
 
 // analyze lets the server know what is in a database that was filled at once, as it
 // would find out by itself in the course of time.
 func (p *postgres) analyze(ctx context.Context, dsn string) error {
-	db, err := sql.Open("pgx", dsn)
-	if err != nil {
+	return p.with(ctx, dsn, func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, "VACUUM ANALYZE")
 		return err
-	}
-	_, err = db.ExecContext(ctx, "VACUUM ANALYZE")
-	return errors.Join(err, db.Close())
+	})
 }
 
 func (p *postgres) exec(ctx context.Context, statement string) error {
+	return p.with(ctx, p.url.String(), func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, statement)
+		return err
+	})
+}
+
+// ask reads one row.
+func (p *postgres) ask(ctx context.Context, dsn, query string, scan func(pgx.Row) error) error {
+	return p.with(ctx, dsn, func(ctx context.Context, conn *pgx.Conn) error { return scan(conn.QueryRow(ctx, query)) })
+}
+
+// with connects to a database, for once: a connection in whose use ctx ends is good for
+// nothing more.
+func (p *postgres) with(ctx context.Context, dsn string, do func(context.Context, *pgx.Conn) error) error {
 	ctx, cancel := context.WithTimeout(ctx, databaseTime)
 	defer cancel()
-	_, err := p.admin.ExecContext(ctx, statement)
+	conn, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		return err
+	}
+	err = do(ctx, conn)
+	_ = conn.Close(ctx) // what was asked for is done, or not
 	return err
 }
 
 // wal is how many bytes the server has written to its log since it was made, for all
 // its databases.
 func (p *postgres) wal(ctx context.Context) (n int64, err error) {
-	err = p.admin.QueryRowContext(ctx, "SELECT (pg_current_wal_lsn() - '0/0'::pg_lsn)::bigint").Scan(&n)
+	err = p.ask(ctx, p.url.String(), "SELECT (pg_current_wal_lsn() - '0/0'::pg_lsn)::bigint", func(row pgx.Row) error { return row.Scan(&n) })
 	return n, err
 }
 
@@ -142,7 +146,7 @@ func (p *postgres) cpu() time.Duration {
 // leftBehind says what could not be taken away.
 type leftBehind struct{ error }
 
-// close drops what is still there, and disconnects.
+// close drops what is still there.
 func (p *postgres) close() error {
 	if p == nil {
 		return nil
@@ -153,9 +157,8 @@ func (p *postgres) close() error {
 			left = append(left, name)
 		}
 	}
-	err := p.admin.Close()
-	if len(left) > 0 {
-		err = leftBehind{fmt.Errorf("the server cannot be reached any more, and has these databases; drop them: %s", strings.Join(left, ", "))}
+	if len(left) == 0 {
+		return nil
 	}
-	return err
+	return leftBehind{fmt.Errorf("the server cannot be reached any more, and has these databases; drop them: %s", strings.Join(left, ", "))}
 }

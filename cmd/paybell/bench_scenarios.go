@@ -276,7 +276,7 @@ func (b *bencher) flood(ctx context.Context) (_ []bench.Figure, err error) {
 		return nil, err
 	}
 	var refused atomic.Int64
-	f, err := s.measure(ctx, b.Duration, s.flood(2*b.steady, &refused))
+	f, err := s.measure(ctx, b.Duration, s.flood(b.ceiling, &refused))
 	if err != nil {
 		return nil, err
 	}
@@ -285,7 +285,7 @@ func (b *bencher) flood(ctx context.Context) (_ []bench.Figure, err error) {
 		return nil, err
 	}
 	return []bench.Figure{
-		{Name: "invoices that come", Value: 2 * b.steady, Unit: "/s"},
+		{Name: "invoices that come", Value: b.ceiling, Unit: "/s"},
 		{Name: "invoices accepted", Value: f.accepted, Unit: "/s"},
 		{Name: "invoices refused (503, Retry-After)", Value: bench.Ratio(float64(refused.Load()), after.at.Sub(before.at).Seconds()), Unit: "/s"},
 		{Name: "deliveries", Value: f.perSecond, Unit: "/s"},

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	sqlite3 "modernc.org/sqlite/lib"
+
 	"github.com/paybell/paybell"
 	"github.com/paybell/paybell/internal/bench"
 	"github.com/paybell/paybell/internal/desk"
@@ -24,7 +26,6 @@ const receiverPorts = 110
 type bencher struct {
 	*benchCmd
 	temp     string
-	sqlite   string    // its version
 	postgres *postgres // nil: SQLite
 	receiver *bench.Receiver
 	stands   int
@@ -35,9 +36,6 @@ type bencher struct {
 
 func newBencher(ctx context.Context, c *benchCmd) (_ *bencher, err error) {
 	b := &bencher{benchCmd: c}
-	if b.sqlite, err = sqliteVersion(); err != nil {
-		return nil, err
-	}
 	if c.Database != "" {
 		if b.postgres, err = openPostgres(ctx, c.Database); err != nil {
 			return nil, err
@@ -63,7 +61,7 @@ func (b *bencher) storeName() string {
 	if b.postgres != nil {
 		return "PostgreSQL " + b.postgres.version
 	}
-	return "SQLite " + b.sqlite
+	return "SQLite " + sqlite3.SQLITE_VERSION
 }
 
 // place is the directory of the data, empty if it is not known.
@@ -190,7 +188,7 @@ func (s *stand) close() error {
 func (s *stand) remove() error {
 	err := errors.Join(s.close(), os.RemoveAll(s.place.Data))
 	if s.b.postgres != nil {
-		err = errors.Join(err, s.b.postgres.drop(context.Background(), s.place.Database))
+		err = errors.Join(err, s.b.postgres.drop(s.place.Database))
 	}
 	return err
 }

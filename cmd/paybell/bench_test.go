@@ -33,7 +33,7 @@ func TestBench(t *testing.T) {
 		only       []string
 		leftOut    []string
 	}{
-		{"SQLite 3", "", []string{"rate-1", "slow", "fan-10", "life", "api", "latency", "half", "flood", "hang", "drain", "memory", "idle"}, []string{"processes"}},
+		{"SQLite 3", "", []string{"rate-1", "fan-10", "life", "api", "latency", "half", "flood", "hang", "drain", "idle"}, []string{"processes"}},
 		{"PostgreSQL 1", pgtest.Open(t), []string{"rate-1", "processes", "drain"}, nil},
 	} {
 		t.Run(test.store, func(t *testing.T) {

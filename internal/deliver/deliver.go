@@ -215,6 +215,9 @@ func (d *Dispatcher) poll(ctx context.Context) (done bool) {
 			d.start(e)
 		}
 	}
+	for _, e := range d.endpoints {
+		d.drop(e) // if it has been idle for long
+	}
 	for name, at := range due {
 		if d.serving(shardOf(name)) {
 			e := d.endpoint(name)

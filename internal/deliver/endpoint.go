@@ -63,6 +63,7 @@ type endpoint struct {
 	// have seen it pending still.
 	finished map[laneName]int64
 
+	idle  time.Time // since when nothing of it was in memory, when that was seen
 	at    time.Time // when the schedule has to look at it; zero: it need not
 	index int       // in the agenda
 	lost  bool      // another process serves it now
@@ -123,7 +124,7 @@ func (d *Dispatcher) room(e *endpoint, again bool) int {
 // newLane makes a lane for what is at its head.
 func (e *endpoint) newLane(head paybell.Delivery) *lane {
 	l := &lane{name: nameOf(head), again: head.Resent}
-	e.lanes[l.name] = l
+	e.lanes[l.name], e.idle = l, time.Time{}
 	if l.again {
 		e.again++
 	}
@@ -288,9 +289,25 @@ func (d *Dispatcher) forget(e *endpoint, l *lane) {
 	d.drop(e)
 }
 
+// An endpoint that is well stays in memory for idleAge after its last delivery, if there
+// are not more than mostIdle: with it go its slots, and the freshness of its targets.
+const (
+	idleAge  = 10 * time.Second
+	mostIdle = 20_000
+)
+
 // drop takes an endpoint out of memory of which nothing is left there.
 func (d *Dispatcher) drop(e *endpoint) {
-	if len(e.lanes) == 0 && e.due.IsZero() && !e.reading && !e.waits(time.Now()) && d.endpoints[e.name] == e {
-		d.lose(e)
+	if len(e.lanes) > 0 || !e.due.IsZero() || e.reading || e.waits(time.Now()) || d.endpoints[e.name] != e {
+		return
 	}
+	if now := time.Now(); !e.failing && len(d.endpoints) <= mostIdle && d.running.Err() == nil {
+		if e.idle.IsZero() {
+			e.idle = now
+		}
+		if now.Sub(e.idle) < idleAge {
+			return
+		}
+	}
+	d.lose(e)
 }

@@ -138,6 +138,10 @@ func TestHintOfNothing(t *testing.T) {
 		s.mu.Unlock()
 		time.Sleep(time.Minute)
 		d.Hint(store.Hint{Fresh: told}) // it is done
+		time.Sleep(time.Minute)         // which is long for an idle endpoint
+		d.mu.Lock()
+		d.pollSoon()
+		d.mu.Unlock()
 		time.Sleep(time.Second)
 		d.mu.Lock()
 		if len(d.endpoints) != 0 {

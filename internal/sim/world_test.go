@@ -358,7 +358,7 @@ func (w *world) drain() {
 			w.everybodyStarts()
 		}
 	}
-	time.Sleep(2 * time.Second)
+	time.Sleep(15 * time.Second) // endpoints that are well stay in memory for a while
 	w.probe(true)
 	w.agree(w.running()[0])
 	for _, s := range w.shops {

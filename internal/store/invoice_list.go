@@ -219,13 +219,13 @@ func (tx *Tx) InvoicesCalled(f InvoiceFilter, name string, networks []string, li
 		c.and(condition, args...)
 		// What is added to a column here keeps it from being looked for by an index:
 		// there are few of that name.
-		merchant, at := "merchant_id || '' = ?", "created_at + 0"
+		merchant := "merchant_id || '' = ?"
 		if index != "" {
-			merchant, at = "merchant_id = ?", "created_at"
+			merchant = "merchant_id = ?"
 		}
 		c.and(merchant, f.MerchantID)
-		c.and(at+" >= ?", micros(f.From))
-		c.and(at+" < ?", micros(upto.At))
+		c.and("created_at + 0 >= ?", micros(f.From))
+		c.and("created_at + 0 < ?", micros(upto.At))
 		if f.ClientID != "" {
 			c.and("client_id || '' = ?", f.ClientID)
 		}

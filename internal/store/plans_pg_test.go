@@ -89,7 +89,7 @@ INSERT INTO resends (id, client_id, webhook_id, origin, what, since, after, upto
 	SELECT 'r' || i, 'c' || i % 200, 'w' || i % 200, '', 'failed', 0, 0, 0, '', 0, 0, 0, CASE WHEN i % 100 = 0 THEN 'running' ELSE 'done' END, $AT$ + i, $AT$ + i FROM generate_series(1, 50000) i;
 INSERT INTO refunds (id, invoice_id, currency, amount, txid, who, noted_at) SELECT 'refund' || id, id, '1', '1', '', '', at FROM made WHERE k % 10 = 0;
 INSERT INTO sandbox_journal (n, merchant_id, op) SELECT i, 'm1', '{}' FROM generate_series(1, 20000) i;
-INSERT INTO meta (name, value) SELECT 'erase/' || id, lpad('1', 16, '0') FROM made WHERE k % 300 = 0;
+INSERT INTO meta (name, value) SELECT 'erase/' || id, lpad('1', 16, '0') FROM made WHERE k % 300 = 0 LIMIT 200;
 `
 
 // listener passes statements on, and keeps them with their arguments.

@@ -13,7 +13,7 @@ import (
 // postgresWriters is how many transactions one process writes at a time. Each is made
 // of what waits, as on SQLite; several are for those that ask much, one after the
 // other, and for the time that a commit takes.
-const postgresWriters = 4
+const postgresWriters = 2
 
 // remote is a connection of a writer to PostgreSQL. The driver prepares each statement
 // once. One that breaks is replaced before the next transaction.

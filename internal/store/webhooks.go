@@ -32,11 +32,23 @@ func scheduleText(pauses []time.Duration) string {
 
 // CreateWebhook writes a new webhook. It rings for what happens from now on.
 func (tx *Tx) CreateWebhook(w paybell.Webhook) error {
-	_, err := tx.exec("INSERT INTO webhooks ("+webhookColumns+", last_number) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0)",
+	values := []any{
 		w.ID, w.ClientID, w.InvoiceID, w.URL, w.Origin, int64(w.Events), string(w.State), w.StateReason, micros(w.StateSince), scheduleText(w.Schedule),
-		flag(w.CreatedFromUI), micros(w.CreatedAt))
+		flag(w.CreatedFromUI), micros(w.CreatedAt), 0,
+	}
+	if w.InvoiceID == "" {
+		_, err := tx.exec(webhookRow.one(), values...)
+		return err
+	}
+	// It changes nothing for other invoices.
+	if v := tx.voices[w.ClientID]; v != nil {
+		v.given = true
+	}
+	_, err := tx.insert(webhookRow, values...)
 	return err
 }
+
+var webhookRow = newRow("webhooks ("+webhookColumns+", last_number)", "")
 
 // Webhooks lists the webhooks of a client's own scope, or with an invoice's id
 // those given with it, oldest first, without the deleted ones.
