@@ -77,10 +77,11 @@ func (l *later) add(r *row, values []any) {
 // new run again, with savepoints.
 var errNotNew = errors.New("a row was there already")
 
-// What is told, and what decides who is told what.
+// What is told, who is told, and what else decides what is told.
 var (
 	toldTables  = []string{"notifications", "deliveries"}
-	tellsTables = append([]string{"webhooks", "endpoints", "clients", "merchants"}, toldTables...)
+	hookTables  = append([]string{"webhooks", "endpoints"}, toldTables...)
+	tellsTables = append([]string{"clients", "merchants"}, hookTables...)
 )
 
 func mentions(query string, tables []string) bool {
@@ -93,11 +94,17 @@ func asks(query string) bool {
 }
 
 // flushFor writes what was left for later, if it matters to a statement. What is to be
-// told locks webhooks, which come after invoices in everybody's order: it waits as long
-// as it can.
+// told locks webhooks, which come after clients and invoices in everybody's order: it
+// waits as long as it can.
 func (tx *Tx) flushFor(query string) error {
-	asks := asks(query)
-	if asks && mentions(query, toldTables) || !asks && mentions(query, tellsTables) {
+	asks, matters := asks(query), tellsTables
+	switch {
+	case asks:
+		matters = toldTables
+	case strings.HasSuffix(query, forUpdate):
+		matters = hookTables
+	}
+	if mentions(query, matters) {
 		return tx.flush()
 	}
 	if asks && !slices.ContainsFunc(tx.later.tables, func(r *row) bool { return strings.Contains(query, r.table) }) {
