@@ -135,7 +135,7 @@ func (d *Dispatcher) write(batch []landing) {
 		if d.running.Err() != nil && try >= 5 {
 			return
 		}
-		time.Sleep(min(5*time.Second, 50*time.Millisecond<<min(try, 10)))
+		time.Sleep(min(time.Second/2, 50*time.Millisecond<<min(try, 10))) // what is not written is sent again if this process ends
 	}
 }
 
