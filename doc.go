@@ -28,7 +28,7 @@
 // for both). Only a transaction can ask or write anything. tx.Apply writes the
 // invoice, guarded by its version, the notifications of its changes and their
 // deliveries in one transaction: what is committed will be notified. Few goroutines
-// write (one on SQLite, four on PostgreSQL), and many bodies share one commit; when
+// write (one on SQLite, a few on PostgreSQL), and many bodies share one commit; when
 // one of them fails, what it did is taken back alone (writer.go). They tell last, and
 // all at once (tell.go, later.go), and remember whom clients tell (memory.go).
 //

@@ -36,7 +36,8 @@ type DB struct {
 	// Writers, each of which commits many bodies at once: one on SQLite.
 	writeDB *sql.DB
 	queue   chan *job
-	live    atomic.Int32 // connections of writers to PostgreSQL
+	more    chan struct{} // calls writers that stand by
+	live    atomic.Int32  // connections of writers to PostgreSQL
 	writing sync.WaitGroup
 	stop    chan struct{}
 
@@ -122,7 +123,7 @@ func OpenSQLite(ctx context.Context, dir string, opt Options) (*DB, error) {
 	if err != nil {
 		return nil, errors.Join(err, writeDB.Close(), db.pool.Close())
 	}
-	db.writing.Go(func() { db.write(newSession(conn)) })
+	db.writing.Go(func() { db.write(newSession(conn), false) })
 	return db, nil
 }
 
@@ -142,8 +143,9 @@ func OpenPostgres(ctx context.Context, dsn string, opt Options) (*DB, error) {
 		return nil, errors.Join(err, db.pool.Close())
 	}
 	db.writeDB = openPool(config)
-	for range postgresWriters {
-		db.writing.Go(func() { db.write(&remote{db: db}) })
+	db.more = make(chan struct{}, postgresStandBy)
+	for i := range postgresWriters + postgresStandBy {
+		db.writing.Go(func() { db.write(&remote{db: db}, i >= postgresWriters) })
 	}
 	return db, nil
 }

@@ -2,18 +2,23 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
+
+	"github.com/jackc/pgx/v5/stdlib"
 )
 
 // InUse reports whether there is something in a PostgreSQL database that somebody may
 // want to keep: a merchant, or tables that are not Paybell's. It changes nothing.
 func InUse(ctx context.Context, dsn string) (bool, error) {
-	conn, err := sql.Open("pgx", dsn)
+	config, err := parseDSN(dsn)
 	if err != nil {
-		return false, errBadDSN
+		return false, err
 	}
+	conn := stdlib.OpenDB(*config)
 	defer conn.Close() // it only read
+	if err := checkServer(ctx, conn, config); err != nil {
+		return false, err
+	}
 	var ours, tables int64
 	if err := conn.QueryRowContext(ctx, `SELECT COUNT(*) FILTER (WHERE tablename = 'goose_db_version'), COUNT(*) FROM pg_tables
 		WHERE schemaname = current_schema()`).Scan(&ours, &tables); err != nil {

@@ -3,7 +3,6 @@ package store
 import (
 	"bytes"
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"maps"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/paybell/paybell"
 )
@@ -25,28 +25,21 @@ type moveTarget struct {
 }
 
 const (
-	connectTime = 15 * time.Second // if the URL does not say
-	lockTime    = 5 * time.Second  // a move that was killed holds its lock until the server has noticed
-	idleTime    = 5 * time.Second  // a process that lives beats more often
-	lookEvery   = 200 * time.Millisecond
+	lockTime  = 5 * time.Second // a move that was killed holds its lock until the server has noticed
+	idleTime  = 5 * time.Second // a process that lives beats more often
+	lookEvery = 200 * time.Millisecond
 	// moveLock is the number of the advisory lock: "paymove" as bytes.
 	moveLock = 0x7061796d6f7665
 )
 
 func openTarget(ctx context.Context, dsn string) (*moveTarget, error) {
-	cfg, err := pgx.ParseConfig(dsn)
+	cfg, err := parseDSN(dsn)
 	if err != nil {
-		return nil, paybell.Errorf(paybell.Invalid, "--to is not the URL of a PostgreSQL database, like postgres://user:password@host/name: %v", err)
-	}
-	if cfg.ConnectTimeout == 0 {
-		cfg.ConnectTimeout = connectTime
+		return nil, err
 	}
 	t := &moveTarget{name: fmt.Sprintf("PostgreSQL %s:%d/%s", cfg.Host, cfg.Port, cfg.Database)}
 	if t.conn, err = pgx.ConnectConfig(ctx, cfg); err != nil {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		return nil, paybell.Errorf(paybell.Unavailable, "cannot connect to %s: %v", t.name, err)
+		return nil, cannotConnect(ctx, err, cfg)
 	}
 	if err := t.usable(ctx); err != nil {
 		t.close()
@@ -221,10 +214,11 @@ func (t *moveTarget) empty(ctx context.Context) error {
 
 // migrate gives the target this program's schema.
 func (t *moveTarget) migrate(ctx context.Context, dsn string) error {
-	pool, err := sql.Open("pgx", dsn)
+	config, err := parseDSN(dsn)
 	if err != nil {
 		return err
 	}
+	pool := stdlib.OpenDB(*config)
 	return errors.Join(migrate(ctx, pool, postgresDialect, "", true), pool.Close())
 }
 

@@ -485,8 +485,8 @@ func TestMoveRefuses(t *testing.T) {
 	}
 	to := func(dsn string) MoveOptions { return MoveOptions{From: m.dir, To: dsn} }
 	refused("no source", MoveOptions{From: t.TempDir(), To: m.dsn}, paybell.NotFound, "there is no database in")
-	refused("no target", to("postgres://user:hunter2@/none?host=/nonexistent"), paybell.Unavailable, "cannot connect to")
-	refused("no URL", to("postgres://user:hunter2@host:port/x"), paybell.Invalid, "--to is not the URL")
+	refused("no target", to("postgres://user:hunter2@/none?host=/nonexistent"), paybell.Unavailable, "cannot be reached")
+	refused("no URL", to("postgres://user:hunter2@host:port/x"), paybell.Invalid, "the database's URL cannot be read")
 	for _, dsn := range []string{"postgres://user:hunter2@/none?host=/nonexistent", "postgres://user:hunter2@host:port/x"} {
 		if _, err := Move(t.Context(), to(dsn)); strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("the password is in %q", err)

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 
@@ -31,14 +30,17 @@ import (
 // brought up to date. What else it changes is one transaction: a crash, or an error,
 // leaves none of it.
 func NewEpoch(ctx context.Context, dsn string, opt RestoreOptions) (r Restored, err error) {
-	config, err := pgx.ParseConfig(dsn)
+	config, err := parseDSN(dsn)
 	if err != nil {
-		return r, errBadDSN
+		return r, err
 	}
 	self := "paybell new epoch " + rand.Text()
 	config.RuntimeParams["application_name"] = self
 	conn := stdlib.OpenDB(*config)
 	defer conn.Close() // nothing is written by it
+	if err := checkServer(ctx, conn, config); err != nil {
+		return r, err
+	}
 	if r.Was, err = describePostgres(ctx, conn); err != nil {
 		return r, explain(err)
 	}
@@ -70,9 +72,6 @@ func NewEpoch(ctx context.Context, dsn string, opt RestoreOptions) (r Restored, 
 	r.BackedUp, err = describePostgres(ctx, conn)
 	return r, explain(err)
 }
-
-// errBadDSN does not repeat what it is about: there may be a password in it.
-var errBadDSN = paybell.Errorf(paybell.Invalid, "write the database like postgres://user:password@host:5432/name")
 
 // beginEpoch does what has to be done to the rows.
 func (r *Restored) beginEpoch(ctx context.Context, conn *sql.DB, self string, opt RestoreOptions) error {

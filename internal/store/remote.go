@@ -10,10 +10,13 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
-// postgresWriters is how many transactions one process writes at a time. Each is made
-// of what waits, as on SQLite; several are for those that ask much, one after the
-// other, and for the time that a commit takes.
-const postgresWriters = 2
+// postgresWriters is how many transactions one process writes at a time, each made of
+// what waits, as on SQLite: two, for the time that a commit takes. postgresStandBy more
+// are for changes that lock rows, of which each has a transaction of its own.
+const (
+	postgresWriters = 2
+	postgresStandBy = 6
+)
 
 // remote is a connection of a writer to PostgreSQL. The driver prepares each statement
 // once. One that breaks is replaced before the next transaction.

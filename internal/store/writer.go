@@ -75,12 +75,25 @@ func (db *DB) enqueue(ctx context.Context, body func(*Tx) error) error {
 // write is a goroutine that writes: the only one to SQLite, one of a few to PostgreSQL.
 // While one transaction is being synced to disk the next bodies gather; then they share
 // one commit.
-func (db *DB) write(conn writeConn) {
+//
+// Those that stand by write only when what waits is of the kind that cannot share a
+// transaction: else there would be many small ones.
+func (db *DB) write(conn writeConn, standBy bool) {
 	w := &writer{db: db, writeConn: conn, voices: map[string]*voice{}}
+	queue := db.queue
+	if standBy {
+		queue = nil
+	}
 	for {
 		select {
-		case j := <-db.queue:
+		case j := <-queue:
 			w.commit(j)
+		case <-db.more:
+			select {
+			case j := <-db.queue:
+				w.commit(j)
+			default:
+			}
 		case <-db.stop:
 			for {
 				select {
@@ -276,7 +289,9 @@ func (w *writer) try(first *job, again []ran, savepoints bool) (all []ran, faile
 		// Rows are locked in the order that a body wants. Two that want them in another
 		// order, in the transactions of two writers, would wait for each other: nothing
 		// follows a body that may have locked some.
-		locked = tx.wrote && w.db.dialect.shared
+		if locked = tx.wrote && w.db.dialect.shared; locked && len(w.db.queue) > 0 {
+			poke(w.db.more)
+		}
 	}
 	if err == nil && !failed && len(all) > 0 {
 		if cause := w.tx(true).flush(); cause != nil {
