@@ -16,15 +16,15 @@ check:
 	go run $(STATICCHECK) ./...
 
 # The race detector makes SQLite twenty times slower. What has next to no goroutines
-# of its own, or is a process of its own, is tested without it, and of the store what
-# many do at once is tested with it; `make race-all` leaves nothing out.
-SLOW = internal/store$$|internal/api$$|internal/dash$$|internal/interop$$|internal/chain/bitcoin$$|cmd/paybell$$
-MANY = ^Test(GroupCommit|SeveralBatches|Cancelled.*|QueueFull|CloseDrains|WriteWhileClosing|OnCommitInOrder|TwoWriters|Faults.*|Memory|.*Hints.*|FirstStartsAtOnce|RotateKeyUnderLoad|PostgresRunsAgain|SQLite|Postgres)$$//(AtOnce|Race|AllAtOnce)
+# of its own, or is a process of its own, is tested without it, and of the store and
+# the desk what many do at once is tested with it; `make race-all` leaves nothing out.
+SLOW = internal/store$$|internal/desk$$|internal/api$$|internal/dash$$|internal/interop$$|internal/chain/bitcoin$$|cmd/paybell$$
+MANY = ^Test(GroupCommit|SeveralBatches|Cancelled.*|QueueFull|CloseDrains|WriteWhileClosing|OnCommitInOrder|TwoWriters|Faults.*|Memory|.*Hints.*|FirstStartsAtOnce|RotateKeyUnderLoad|PostgresRunsAgain|SQLite|Postgres|.*AtOnce.*|.*Once|.*OverProcesses|Nobody.*|NothingIsLost.*)$$//(AtOnce|Race|AllAtOnce)
 plain:
 	go test -timeout 8m -parallel 4 $$(go list ./... | grep -E '$(SLOW)')
 race:
 	go test -race -timeout 6m $$(go list ./... | grep -v -E 'killtest|internal/browser|$(SLOW)')
-	go test -race -timeout 6m -run '$(MANY)' ./internal/store
+	go test -race -timeout 6m -run '$(MANY)' ./internal/store ./internal/desk
 race-all:
 	go test -race -timeout 20m -parallel 4 $$(go list ./... | grep -v -E 'killtest|internal/browser')
 
