@@ -212,26 +212,47 @@ var attemptRow = newRow("attempts (webhook_id, number, n, started_at, duration, 
 	" ON CONFLICT (webhook_id, number, n) DO NOTHING")
 
 // recordAll writes how deliveries stand after their attempts. next tells where another
-// became due by that.
+// became due by that. Of several of one lane each has its turn after those before it:
+// what became due by one may have failed by now, and is due later.
 func (tx *Tx) recordAll(results []Result, next []bool, now time.Time) error {
-	updates := make([]statement, len(results))
+	var turns [][]int
+	before := map[lane]int{}
 	for i := range results {
-		updates[i] = recordOf(&results[i].Delivery, now)
+		l := lane{results[i].Delivery.WebhookID, results[i].Delivery.InvoiceID}
+		if before[l] == len(turns) {
+			turns = append(turns, nil)
+		}
+		turns[before[l]] = append(turns[before[l]], i)
+		before[l]++
+	}
+	for _, turn := range turns {
+		if err := tx.recordTurn(results, turn, next, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// recordTurn does so for some of the results, each of another lane.
+func (tx *Tx) recordTurn(results []Result, turn []int, next []bool, now time.Time) error {
+	updates := make([]statement, len(turn))
+	for n, i := range turn {
+		updates[n] = recordOf(&results[i].Delivery, now)
 	}
 	touched, err := tx.execAll(updates)
 	if err != nil {
 		return err
 	}
-	waits, err := tx.lanesThatWait(results)
+	waits, err := tx.lanesThatWait(results, turn)
 	if err != nil {
 		return err
 	}
 	var left []int // their lane
 	var promotions []statement
-	for i := range results {
+	for n, i := range turn {
 		d := &results[i].Delivery
 		switch {
-		case touched[i] == 0: // it was made all the same: the next has another number
+		case touched[n] == 0: // it was made all the same: the next has another number
 			_, err = tx.exec("UPDATE deliveries SET attempts = $3 WHERE webhook_id = $1 AND number = $2 AND attempts < $3", d.WebhookID, d.Number, d.Attempts)
 		case passed(d): // out of the lane that it was in, unless it is told again by now: then it waits there
 			next[i], err = tx.promoteLane(d.WebhookID, d.InvoiceID, now)
@@ -255,13 +276,13 @@ func (tx *Tx) recordAll(results []Result, next []bool, now time.Time) error {
 // lanesThatWait finds the lanes of results in which something stands behind another,
 // in one question where the database is elsewhere; nil: it may be all of them. Nobody
 // adds to these lanes meanwhile.
-func (tx *Tx) lanesThatWait(results []Result) (map[lane]bool, error) {
+func (tx *Tx) lanesThatWait(results []Result, of []int) (map[lane]bool, error) {
 	if !tx.db.dialect.shared {
 		return nil, nil
 	}
-	webhooks, invoices := make([]string, len(results)), make([]string, len(results))
-	for i, r := range results {
-		webhooks[i], invoices[i] = r.Delivery.WebhookID, r.Delivery.InvoiceID
+	webhooks, invoices := make([]string, len(of)), make([]string, len(of))
+	for n, i := range of {
+		webhooks[n], invoices[n] = results[i].Delivery.WebhookID, results[i].Delivery.InvoiceID
 	}
 	waits := map[lane]bool{}
 	_, err := list(tx, func(s scanner) (l lane, err error) {

@@ -16,6 +16,7 @@ var laneTests = map[string]func(*testing.T, *store.DB){
 	"Lane/OneAfterTheOther":      testLane,
 	"Lane/EachForItself":         testLanes,
 	"Lane/FailedKeepsItsTime":    testLaneFailed,
+	"Lane/FailedBehindDelivered": testFailedBehindDelivered,
 	"Lane/ExhaustedMakesWay":     testLaneExhausted,
 	"Lane/RecordTwice":           testRecordTwice,
 	"Lane/RecordAfterDelete":     testRecordAfterDelete,
@@ -94,6 +95,20 @@ func testLaneFailed(t *testing.T, db *store.DB) {
 		}
 		wantSound(t, s.deliveries(t, w.ID))
 	}
+}
+
+// What was attempted as soon as the one before it had arrived, and failed, keeps its
+// time also when both are recorded at once.
+func testFailedBehindDelivered(t *testing.T, db *store.DB) {
+	s := NewShop(t, db)
+	w := s.hook(t, "https://a.example/hook")
+	s.tell(t, s.create(t, t0), 2)
+	failed := tried(s.delivery(t, w.ID, 3), "answered 500", after(3))
+	s.record(t, after(4), tried(s.delivery(t, w.ID, 1), "", after(1)), tried(s.delivery(t, w.ID, 2), "", after(2)), failed)
+	if d := s.delivery(t, w.ID, 3); d.State != paybell.DeliveryPending || d.Attempts != 1 || !d.DueAt.Equal(failed.Delivery.DueAt) {
+		t.Errorf("it is %s after %d attempts, due at %v, want %v", d.State, d.Attempts, d.DueAt, failed.Delivery.DueAt)
+	}
+	wantSound(t, s.deliveries(t, w.ID))
 }
 
 func testLaneExhausted(t *testing.T, db *store.DB) {
