@@ -35,7 +35,7 @@
 // Any number of processes can share a PostgreSQL. There is no leader, and nothing is
 // kept in a process that is not a cache. They wake each other by NOTIFY, which is only
 // a hint (notify.go). Rows are locked in one order: cursors, keys of addresses,
-// invoices by id, webhooks by id, endpoints. Only the server migrates, once, and
+// clients, invoices by id, webhooks by id, endpoints. Only the server migrates, once, and
 // migrations only add, so that two versions can run side by side (compat.go).
 //
 // # What moves it

@@ -102,6 +102,24 @@ func (r *remote) timeFrom() {
 	r.ctx, r.cancel = context.WithTimeout(context.Background(), transactionTimeout)
 }
 
+// commit ends the transaction. PostgreSQL answers a COMMIT of one in which something has
+// failed with ROLLBACK, and not with an error.
+func (r *remote) commit() error {
+	if r.conn == nil {
+		return driver.ErrBadConn
+	}
+	return r.conn.Raw(func(c any) error {
+		tag, err := c.(*stdlib.Conn).Conn().Exec(r.ctx, "COMMIT")
+		if err == nil && tag.String() != "COMMIT" {
+			err = errTakenBack
+		}
+		return err
+	})
+}
+
+// errTakenBack is for a transaction that the database has taken back itself.
+var errTakenBack = errors.New("the database has taken the transaction back: a statement in it had failed")
+
 // rollback takes back what was begun: with the connection, if need be.
 func (r *remote) rollback() error {
 	if r.exec("ROLLBACK") != nil {

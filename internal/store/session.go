@@ -109,5 +109,7 @@ func (s *session) begin() (others bool, err error) {
 	return s.version != was, err
 }
 
+func (s *session) commit() error { return s.exec("COMMIT") }
+
 // rollback takes back what was begun. It fails when SQLite has done so itself.
 func (s *session) rollback() error { return s.exec("ROLLBACK") }

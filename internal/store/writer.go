@@ -113,6 +113,7 @@ type writeConn interface {
 	conn
 	exec(query string) error
 	begin() (others bool, err error)
+	commit() error
 	rollback() error
 	close()
 }
@@ -165,7 +166,7 @@ func (w *writer) commit(first *job) {
 		err = w.db.faultAt(BeforeCommit)
 	}
 	if err == nil {
-		if err = committing(w.exec("COMMIT")); err == nil {
+		if err = committing(w.writeConn.commit()); err == nil {
 			err = w.db.faultAt(AfterCommit)
 		}
 	}
