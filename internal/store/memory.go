@@ -37,19 +37,15 @@ type hook struct {
 	last                             int64 // the number of its last delivery
 }
 
-// harmless is how statements begin that change nothing of what is remembered.
-var harmless = []string{
-	"SELECT ", "UPDATE deliveries", // their numbers never change
-	"INSERT INTO attempts ", "INSERT INTO notifications ", "INSERT INTO invoices ", "UPDATE invoices ", "INSERT INTO payments ",
-	"INSERT INTO transfers ", "INSERT INTO answers ", "INSERT INTO audit ",
-}
+// rememberedTables are those that what is remembered is read from.
+var rememberedTables = []string{"clients", "merchants", "webhooks", "endpoints", "deliveries"}
 
 // mind drops what is remembered when a statement could change it.
 func (tx *Tx) mind(query string) {
-	if len(tx.voices) == 0 || query == deliveryRow.one() {
-		return
-	}
-	if !slices.ContainsFunc(harmless, func(begin string) bool { return strings.HasPrefix(query, begin) }) {
+	switch {
+	case len(tx.voices) == 0, query == deliveryRow.one(), strings.HasPrefix(query, "SELECT "):
+	case strings.HasPrefix(query, "UPDATE deliveries"): // their numbers never change
+	case mentions(query, rememberedTables):
 		clear(tx.voices)
 	}
 }
